@@ -1,0 +1,38 @@
+//! The words that every plane of Claviger shares. No input, no output: only types, their rules and their text forms.
+//!
+//! - [`id`]: who and what a row is about
+//! - [`secret`]: values that must not be printed
+//! - [`clock`]: time, as an argument
+//! - [`scope`], [`pkce`], [`token`]: the OAuth words, as their RFCs spell them
+//! - [`credential`], [`connection`], [`attempt`]: the records of the connect plane and their states
+//! - [`api_key`]: what the product's backend may do
+//! - [`audit`]: what is remembered of every security-relevant act
+//! - [`problem`]: the one registry of error codes
+
+pub mod api_key;
+pub mod attempt;
+pub mod audit;
+pub mod clock;
+pub mod connection;
+pub mod credential;
+pub mod id;
+pub mod pkce;
+pub mod problem;
+pub mod scope;
+pub mod secret;
+pub mod token;
+
+pub use api_key::{ApiKeyScope, ApiKeyScopes};
+pub use attempt::{Binding, Origin};
+pub use audit::{Actor, AuditEvent, Outcome};
+pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use connection::{ConnectionState, ReconnectReason};
+pub use credential::Account;
+pub use id::{
+    ApiKeyId, AttemptId, ConnectionId, CredentialId, GroupId, IntegrationId, InvalidId, Label, ProviderId,
+    RequestId, SubjectId, WriterId,
+};
+pub use problem::{Action, ProblemCode};
+pub use scope::Scopes;
+pub use secret::Secret;
+pub use token::{AccessToken, ClientSecret, CodeVerifier, RefreshToken, TokenExtra};

@@ -1,0 +1,160 @@
+//! The one registry of error codes. Whatever Claviger refuses, it refuses with one of these; no handler invents one.
+//!
+//! The code is for programs and stable. The sentence for people stands beside it in English and Estonian, in the
+//! message files of the `http` crate; a test there fails when a code lacks one.
+
+use std::fmt;
+
+/// What the caller can do about it (RFC 9457 extension member `action`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing helps but changing the request or the configuration.
+    None,
+    /// The same request may work later.
+    Retry,
+    /// The person has to connect again.
+    Reconnect,
+    /// Mend the named members.
+    FixFields,
+    /// Send a valid key.
+    SignIn,
+}
+
+impl Action {
+    /// The action's word in problem documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Retry => "retry",
+            Self::Reconnect => "reconnect",
+            Self::FixFields => "fix_fields",
+            Self::SignIn => "sign_in",
+        }
+    }
+}
+
+macro_rules! problem_codes {
+    ($($(#[$doc:meta])* $variant:ident => $status:literal, $word:literal, $action:ident;)*) => {
+        /// A stable error code with its HTTP status.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ProblemCode {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl ProblemCode {
+            /// All of them, in the order of the reference.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The code as programs read it.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// What the caller can do about it.
+            pub const fn action(self) -> Action {
+                match self { $(Self::$variant => Action::$action,)* }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    // The request
+    /// The body is not JSON.
+    MalformedJson => 400, "malformed_json", None;
+    /// A member is unknown, missing, of the wrong type or out of its bounds.
+    ValidationFailed => 422, "validation_failed", FixFields;
+    /// A path or query parameter is missing, repeated or malformed.
+    InvalidParameter => 400, "invalid_parameter", None;
+    /// The body is over the route's limit.
+    PayloadTooLarge => 413, "payload_too_large", None;
+    /// The body's content type is not the one that the route reads.
+    UnsupportedMediaType => 415, "unsupported_media_type", None;
+    /// The path exists, the method does not.
+    MethodNotAllowed => 405, "method_not_allowed", None;
+    /// No such path.
+    RouteNotFound => 404, "route_not_found", None;
+    // The caller
+    /// A form that another site sent.
+    ForeignForm => 403, "foreign_form", None;
+    /// No API key, or not one that we know.
+    InvalidApiKey => 401, "invalid_api_key", SignIn;
+    /// The API key lacks the scope.
+    InsufficientScope => 403, "insufficient_scope", None;
+    // Subjects, integrations, connections
+    /// `subjects.must_exist` is on, and the subject does not.
+    SubjectNotFound => 404, "subject_not_found", None;
+    /// No integration has that name.
+    IntegrationNotFound => 404, "integration_not_found", None;
+    /// No catalog entry has that name.
+    ProviderNotFound => 404, "provider_not_found", None;
+    /// The integration has no app credentials.
+    IntegrationNotConfigured => 400, "integration_not_configured", None;
+    /// The integration stands in the configuration file and can be changed only there.
+    IntegrationInConfiguration => 409, "integration_in_configuration", None;
+    /// The subject has no such connection.
+    ConnectionNotFound => 404, "connection_not_found", None;
+    /// No API key has that id.
+    ApiKeyNotFound => 404, "api_key_not_found", None;
+    /// The provider's grant is dead; only the person can repair it.
+    ReconnectRequired => 409, "reconnect_required", Reconnect;
+    /// The provider did not answer, or answered that it can't just now.
+    ProviderUnavailable => 503, "provider_unavailable", Retry;
+    /// The provider refuses our app's credentials or configuration.
+    ProviderConfiguration => 502, "provider_configuration", None;
+    /// The write stated a generation that has passed.
+    GenerationConflict => 409, "generation_conflict", Retry;
+    /// `returnTo` is not on the configured list.
+    ReturnToNotAllowed => 400, "return_to_not_allowed", None;
+    // The callback
+    /// The state is missing, unknown or already used.
+    InvalidState => 400, "invalid_state", Reconnect;
+    /// The attempt took longer than it may.
+    ExpiredState => 400, "expired_state", Reconnect;
+    /// The callback came in on another integration's path.
+    WrongIntegration => 400, "wrong_integration", Reconnect;
+    /// The callback's `iss` is not the provider's (RFC 9207).
+    WrongIssuer => 400, "wrong_issuer", Reconnect;
+    /// Another browser than the one that began.
+    ForeignBrowser => 400, "foreign_browser", Reconnect;
+    /// The link that starts an attempt is unknown, used or expired.
+    InvalidTicket => 400, "invalid_ticket", Reconnect;
+    /// The person refused (RFC 6749 §4.1.2.1).
+    AccessDenied => 400, "access_denied", Reconnect;
+    /// Only an administrator of the person's organisation may consent.
+    AdminConsentRequired => 400, "admin_consent_required", Reconnect;
+    /// The provider sent another error to the callback.
+    ProviderRefused => 400, "provider_refused", Reconnect;
+    /// The provider answered the code exchange with an error, or with something that is no token answer.
+    ExchangeFailed => 502, "exchange_failed", Reconnect;
+    // Ourselves
+    /// The store does not answer.
+    StoreUnavailable => 503, "store_unavailable", Retry;
+    /// The process is stopping or still starting.
+    NotReady => 503, "not_ready", Retry;
+    /// Something went wrong on our side.
+    InternalError => 500, "internal_error", None;
+}
+
+impl fmt::Display for ProblemCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_written_once_and_in_snake_case() {
+        let words: std::collections::BTreeSet<_> = ProblemCode::ALL.iter().map(|code| code.word()).collect();
+        assert_eq!(words.len(), ProblemCode::ALL.len());
+        assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+    }
+}

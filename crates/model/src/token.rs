@@ -1,0 +1,51 @@
+//! The secrets that OAuth moves, each a type of its own, so that none can stand in another's place.
+
+use crate::Secret;
+
+macro_rules! secret_text {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name(Secret<String>);
+
+        impl $name {
+            /// The text in clear.
+            pub fn expose(&self) -> &str {
+                self.0.expose()
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(Secret::new(text))
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(Secret::from(text))
+            }
+        }
+    };
+}
+
+secret_text!(
+    /// An access token that a provider issued to us (RFC 6749 §1.4).
+    AccessToken
+);
+secret_text!(
+    /// A refresh token that a provider issued to us (RFC 6749 §1.5).
+    RefreshToken
+);
+secret_text!(
+    /// Our app's secret at a provider (RFC 6749 §2.3.1).
+    ClientSecret
+);
+secret_text!(
+    /// The PKCE secret that never leaves the server until the code is exchanged (RFC 7636 §4.1).
+    CodeVerifier
+);
+secret_text!(
+    /// Members of a token answer that are the provider's own (`api_domain`, `instance_url` …), as a JSON object.
+    TokenExtra
+);
