@@ -1,0 +1,92 @@
+//! Authorizations in flight. One-time: whoever consumes an attempt has it alone.
+
+use async_trait::async_trait;
+use model::{
+    AttemptId, Binding, CodeVerifier, IntegrationId, Label, Origin, ProviderId, Scopes, SubjectId, Timestamp,
+};
+use vault::{Sealed, TokenHash};
+
+use crate::Result;
+
+/// One authorization in flight. Everything that the callback needs is pinned here at the start, so that nothing the
+/// browser brings back decides where a code is sent.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Its id, for logs; the verifier is sealed to it.
+    pub id: AttemptId,
+    /// Who will own the connection.
+    pub subject: SubjectId,
+    /// At which integration.
+    pub integration: IntegrationId,
+    /// Under which label.
+    pub label: Label,
+    /// The catalog entry.
+    pub provider: ProviderId,
+    /// Where the person stood.
+    pub origin: Origin,
+    /// Where the browser goes afterwards; `None` for the configured front end.
+    pub return_to: Option<String>,
+    /// Whether the browser is bound.
+    pub binding: Binding,
+    /// What we asked for.
+    pub scopes: Scopes,
+    /// Which of our apps asked (RFC 6749 §2.2).
+    pub client_id: String,
+    /// RFC 6749 §3.1.2, exactly as it was sent.
+    pub redirect_uri: String,
+    /// Where the code will be exchanged.
+    pub token_url: String,
+    /// The issuer that `iss` must name (RFC 9207), where the entry has one.
+    pub issuer: Option<String>,
+    /// The authorization request, complete but for `state` and `code_challenge`.
+    pub authorize_url: String,
+    /// RFC 7636 §4.1; `None` where the provider knows no PKCE.
+    pub code_verifier: Option<Sealed<CodeVerifier>>,
+    /// The API key or page that asked, as the audit trail names the actor.
+    pub started_by: String,
+    /// When it began.
+    pub issued_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it was used, by whichever callback came first.
+    pub consumed_at: Option<Timestamp>,
+    /// The hash of the cookie that the hop set; `None` before the hop and without binding.
+    pub binding_hash: Option<TokenHash>,
+}
+
+/// What the hop finds behind its ticket.
+#[derive(Debug, Clone)]
+pub enum Hop {
+    /// The attempt, which now has its state and its browser.
+    Started(Box<Attempt>),
+    /// The ticket was used before.
+    Used,
+    /// The attempt is over.
+    Expired,
+    /// No attempt has that ticket.
+    Unknown,
+}
+
+/// The rows of `attempts`.
+#[async_trait]
+pub trait Attempts: Send + Sync {
+    /// Writes an attempt that the hop will start; `ticket` is the one-time link.
+    async fn create(&self, attempt: &Attempt, ticket: &TokenHash) -> Result<()>;
+    /// Writes an attempt that has no hop and carries its state from the beginning (`binding=none`).
+    async fn create_started(&self, attempt: &Attempt, state: &TokenHash) -> Result<()>;
+    /// Starts the attempt behind a ticket, once: gives it its state and the hash of the browser's cookie.
+    async fn start(
+        &self,
+        ticket: &TokenHash,
+        state: &TokenHash,
+        binding: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Hop>;
+    /// Reads the attempt that has this state, used and expired ones too.
+    async fn find(&self, state: &TokenHash) -> Result<Option<Attempt>>;
+    /// Uses up the attempt. Of any number of callers, on any number of replicas, one gets it; an attempt that was used
+    /// or has expired at `now` yields `None`.
+    async fn consume(&self, state: &TokenHash, now: Timestamp) -> Result<Option<Attempt>>;
+    /// Deletes at most `limit` attempts that expired before `before`; tells how many.
+    async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64>;
+}

@@ -1,0 +1,193 @@
+//! The audit trail: append-only, each entry chained to the last by hash.
+//!
+//! Every process that writes has a chain of its own, named by its [`WriterId`], so that replicas do not wait for each
+//! other. The first entry of a chain is `chain.started`, and its fact `heads` lists the last hash of every chain that
+//! was there: that anchors the chains in each other, and a chain that was cut off at the end is noticed too.
+//!
+//! `hash = SHA-256(previous hash ‖ entry)`, where the entry is the event's JSON exactly as the row holds it.
+
+use async_trait::async_trait;
+use model::{Actor, AuditEvent, Outcome, Timestamp, WriterId};
+use serde::{Deserialize, Serialize};
+use vault::chain::{self, ChainHash};
+
+use crate::{Error, Result};
+
+/// One entry, as the row holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// The chain.
+    pub writer: WriterId,
+    /// Its place in the chain, from 1.
+    pub sequence: i64,
+    /// The event's JSON; the hash covers exactly these octets.
+    pub event: String,
+    /// The hash of the entry before, [`chain::ROOT`] for the first.
+    pub previous: ChainHash,
+    /// The entry's own hash.
+    pub hash: ChainHash,
+}
+
+impl AuditEntry {
+    /// The entry for `event` after `head`; the first of the chain without one.
+    pub(crate) fn after(writer: WriterId, head: Option<&Head>, event: &AuditEvent) -> Result<Self> {
+        let event = serde_json::to_string(event)
+            .map_err(|error| Error::Corrupt { table: "audit", what: error.to_string() })?;
+        let previous = head.map_or(chain::ROOT, |head| head.hash);
+        let hash = chain::link(&previous, event.as_bytes());
+        Ok(Self { writer, sequence: head.map_or(0, |head| head.sequence) + 1, event, previous, hash })
+    }
+
+    /// The head that the chain has with this entry.
+    pub(crate) const fn head(&self) -> Head {
+        Head { writer: self.writer, sequence: self.sequence, hash: self.hash }
+    }
+
+    /// The heads that the entry anchors; none unless it is a `chain.started`.
+    fn anchors(&self) -> Vec<Head> {
+        let event: Option<AuditEvent> = serde_json::from_str(&self.event).ok();
+        let started = event.filter(|event| event.event == STARTED);
+        let heads = started.and_then(|mut event| event.facts.remove("heads"));
+        heads.and_then(|heads| serde_json::from_value(heads).ok()).unwrap_or_default()
+    }
+}
+
+/// The event with which every chain begins.
+const STARTED: &str = "chain.started";
+
+/// The first event of a chain, anchoring the others.
+pub(crate) fn started(at: Timestamp, heads: &[Head]) -> AuditEvent {
+    let heads = serde_json::to_value(heads).unwrap_or_default();
+    AuditEvent::new(at, STARTED, Outcome::Success, Actor::System).fact("heads", heads)
+}
+
+/// Where a chain is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The entry's text or hash was changed.
+    #[error("entry {sequence} of {writer} was changed")]
+    Changed {
+        /// The chain.
+        writer: WriterId,
+        /// The entry.
+        sequence: i64,
+    },
+    /// An entry is missing, or two changed places.
+    #[error("entry {sequence} of {writer} is missing or out of order")]
+    Missing {
+        /// The chain.
+        writer: WriterId,
+        /// The entry that should be there.
+        sequence: i64,
+    },
+    /// The chain ends before an entry that another chain has seen.
+    #[error("the chain {writer} was cut off: entry {sequence}, which another chain has seen, is gone")]
+    CutOff {
+        /// The chain.
+        writer: WriterId,
+        /// The last entry that another chain has seen.
+        sequence: i64,
+    },
+}
+
+/// The rows of `audit`.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Appends an entry to this process's chain; durable when it returns.
+    async fn append(&self, event: &AuditEvent) -> Result<()>;
+    /// The `limit` newest entries of all chains, newest first.
+    async fn newest(&self, limit: u32) -> Result<Vec<AuditEntry>>;
+    /// Every entry of one chain after `sequence`, at most `limit`, in order.
+    async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>>;
+    /// The chains, with the sequence and hash of the last entry of each.
+    async fn heads(&self) -> Result<Vec<Head>>;
+}
+
+/// The last entry of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The chain.
+    pub writer: WriterId,
+    /// The last entry's place.
+    pub sequence: i64,
+    /// The last entry's hash.
+    #[serde(with = "hex")]
+    pub hash: ChainHash,
+}
+
+/// Hashes as 64 hex digits.
+mod hex {
+    use std::fmt::Write as _;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use vault::TokenHash;
+    use vault::chain::ChainHash;
+
+    pub(super) fn serialize<S: Serializer>(hash: &ChainHash, to: S) -> Result<S::Ok, S::Error> {
+        let hex = hash.iter().fold(String::with_capacity(64), |mut hex, octet| {
+            let _ = write!(hex, "{octet:02x}");
+            hex
+        });
+        to.serialize_str(&hex)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ChainHash, D::Error> {
+        let hash = TokenHash::from_hex(&String::deserialize(from)?);
+        hash.map(|hash| *hash.as_bytes()).ok_or_else(|| de::Error::custom("not 64 hex digits"))
+    }
+}
+
+/// Checks that `entries` continue a chain after `head` (`None`: from its beginning). Answers the new head.
+pub fn verify(
+    writer: WriterId,
+    head: Option<Head>,
+    entries: &[AuditEntry],
+) -> std::result::Result<Option<Head>, Broken> {
+    entries.iter().try_fold(head, |head, entry| {
+        let sequence = head.as_ref().map_or(0, |head| head.sequence) + 1;
+        let previous = head.map_or(chain::ROOT, |head| head.hash);
+        if entry.sequence != sequence || entry.previous != previous {
+            return Err(Broken::Missing { writer, sequence });
+        }
+        if chain::link(&previous, entry.event.as_bytes()) != entry.hash {
+            return Err(Broken::Changed { writer, sequence });
+        }
+        Ok(Some(Head { writer, sequence, hash: entry.hash }))
+    })
+}
+
+/// How many entries [`verify_trail`] reads at once.
+const PAGE: u32 = 1000;
+
+/// Checks every chain from its beginning, and that each still has the entries that others have seen. Answers the first
+/// break of each.
+pub async fn verify_trail(audit: &dyn Audit) -> Result<Vec<Broken>> {
+    let (mut broken, mut anchors) = (Vec::new(), Vec::new());
+    for Head { writer, .. } in audit.heads().await? {
+        let mut head: Option<Head> = None;
+        loop {
+            let after = head.as_ref().map_or(0, |head| head.sequence);
+            let entries = audit.chain(&writer, after, PAGE).await?;
+            anchors.extend(entries.iter().flat_map(AuditEntry::anchors));
+            match verify(writer, head, &entries) {
+                Ok(next) => head = next,
+                Err(found) => {
+                    broken.push(found);
+                    break;
+                }
+            }
+            if entries.is_empty() {
+                break;
+            }
+        }
+    }
+    for Head { writer, sequence, hash } in anchors {
+        let seen = audit.chain(&writer, sequence - 1, 1).await?;
+        match seen.first() {
+            Some(entry) if entry.sequence == sequence && entry.hash == hash => {}
+            Some(entry) if entry.sequence == sequence => broken.push(Broken::Changed { writer, sequence }),
+            _ => broken.push(Broken::CutOff { writer, sequence }),
+        }
+    }
+    Ok(broken)
+}

@@ -1,0 +1,37 @@
+//! Rows; the only place with SQL.
+//!
+//! One trait a noun. A deed happens wholly or not at all, and where two replicas could race, one statement decides.
+//! SQLite and PostgreSQL implement the same traits, and one story (`tests/story.rs`) is told to both; nothing outside
+//! this crate knows which one it talks to. What must not be read is [`vault::Sealed`], what we only compare is a
+//! [`vault::TokenHash`]: a clear token does not fit into any function here.
+//!
+//! - [`subjects`], [`integrations`], [`attempts`], [`credentials`], [`connections`], [`api_keys`]
+//! - [`audit`]: append-only, chained
+//! - [`keyring`]: the wrapped data keys
+//! - [`Store::open`]: where it all comes from
+
+pub mod api_keys;
+pub mod attempts;
+pub mod audit;
+pub mod connections;
+pub mod credentials;
+pub mod integrations;
+pub mod keyring;
+pub mod subjects;
+
+mod cache;
+mod columns;
+mod error;
+mod open;
+mod postgres;
+mod rows;
+mod sqlite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod value;
+
+pub use error::Error;
+pub use open::{Migrate, Migrated, Options, Store};
+
+/// What every deed of the store answers.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,69 @@
+use async_trait::async_trait;
+use model::{AuditEvent, WriterId};
+
+use super::Postgres;
+use crate::audit::{self, Audit, AuditEntry, Head};
+use crate::rows::audit_columns;
+use crate::value::{self, Value};
+use crate::{Result, rows};
+
+const APPEND: &str =
+    concat!("INSERT INTO audit (", audit_columns!(), ", at) VALUES ($1, $2, $3, $4, $5, $6)");
+const HEAD: &str =
+    "SELECT writer, sequence, hash FROM audit WHERE writer = $1 ORDER BY sequence DESC LIMIT 1";
+// Steps from writer to writer through the index: the trail is long, its chains are few.
+const HEADS: &str = "WITH RECURSIVE chains (writer) AS (SELECT min(writer) FROM audit UNION ALL \
+    SELECT (SELECT min(a.writer) FROM audit a WHERE a.writer > chains.writer) FROM chains WHERE chains.writer IS NOT NULL) \
+    SELECT a.writer, a.sequence, a.hash FROM chains JOIN audit a ON a.writer = chains.writer \
+    AND a.sequence = (SELECT max(b.sequence) FROM audit b WHERE b.writer = chains.writer) ORDER BY a.writer";
+const NEWEST: &str =
+    concat!("SELECT ", audit_columns!(), " FROM audit ORDER BY at DESC, writer DESC, sequence DESC LIMIT $1");
+const CHAIN: &str = concat!(
+    "SELECT ",
+    audit_columns!(),
+    " FROM audit WHERE writer = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"
+);
+
+#[async_trait]
+impl Audit for Postgres {
+    async fn append(&self, event: &AuditEvent) -> Result<()> {
+        // Nobody else writes to this chain, so its end is known here; the primary key would refuse a second entry of
+        // the same place. Taken out while we write: after an error, or a caller that goes away, only the table knows.
+        let mut kept = self.head.lock().await;
+        let head = match kept.take() {
+            Some(head) => head,
+            None => self.own_head().await?,
+        };
+        *kept = Some(self.add(Some(&head), event).await?);
+        Ok(())
+    }
+
+    async fn newest(&self, limit: u32) -> Result<Vec<AuditEntry>> {
+        self.all(NEWEST, &[i64::from(limit).into()], rows::audit_entry).await
+    }
+
+    async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
+        let values = [Value::word(writer), after.into(), i64::from(limit).into()];
+        self.all(CHAIN, &values, rows::audit_entry).await
+    }
+
+    async fn heads(&self) -> Result<Vec<Head>> {
+        self.all(HEADS, &[], rows::head).await
+    }
+}
+
+impl Postgres {
+    /// The end of our chain as the table has it; begins the chain if need be.
+    async fn own_head(&self) -> Result<Head> {
+        if let Some(head) = self.find(HEAD, &[Value::word(self.chain)], rows::head).await? {
+            return Ok(head);
+        }
+        self.add(None, &audit::started(self.clock.now(), &self.heads().await?)).await
+    }
+
+    async fn add(&self, head: Option<&Head>, event: &AuditEvent) -> Result<Head> {
+        let entry = AuditEntry::after(self.chain, head, event)?;
+        self.execute(APPEND, &value::audit_entry(&entry, event.at)).await?;
+        Ok(entry.head())
+    }
+}

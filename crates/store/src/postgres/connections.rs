@@ -1,0 +1,218 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use deadpool_postgres::Object;
+use model::Timestamp;
+use serde_json::{Map, Value as Json};
+
+use super::{ANSWER_TIMEOUT, Postgres, execute, find, settle};
+use crate::cache::Thing;
+use crate::connections::{
+    Connected, Connection, ConnectionKey, Connections, Cursor, Filter, MetadataWrite, NewConnection, Standing,
+};
+use crate::rows::{connection_columns, credential_columns, standing_columns};
+use crate::value::{self, Value};
+use crate::{Result, rows};
+
+const ADD_CREDENTIAL: &str = concat!(
+    "INSERT INTO credentials (",
+    credential_columns!(),
+    ", updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+     ON CONFLICT (id) DO NOTHING"
+);
+const CREATE: &str = "INSERT INTO connections (subject, integration, label, id, credential, generation, metadata, \
+    requested_scopes, connected_at, connected_by, updated_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $8) \
+    ON CONFLICT (subject, integration, label) DO NOTHING";
+const REVIVE: &str = "UPDATE connections SET credential = $4, generation = generation + 1, metadata = $5, \
+    requested_scopes = $6, connected_at = $7, connected_by = $8, updated_at = $7, disconnected_at = NULL, \
+    disconnected_by = NULL WHERE subject = $1 AND integration = $2 AND label = $3";
+/// Locks the row, so that whoever else wants to write it waits and sees what we wrote.
+const BEFORE: &str = "SELECT id, credential, metadata, generation FROM connections \
+    WHERE subject = $1 AND integration = $2 AND label = $3 FOR UPDATE";
+/// Locks the credential before [`ERASE`] asks who stands on it: of two connections that leave it at once, the second
+/// sees that the first is gone.
+const HOLD: &str = "SELECT 1 FROM credentials WHERE id = $1 FOR UPDATE";
+const ERASE: &str = "DELETE FROM credentials WHERE id = $1 \
+    AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = $1)";
+const TELL: &str = "SELECT pg_notify('claviger_changes', $1)";
+const GET: &str = concat!(
+    "SELECT ",
+    connection_columns!(),
+    " FROM connections c LEFT JOIN credentials k ON k.id = c.credential \
+     WHERE c.subject = $1 AND c.integration = $2 AND c.label = $3"
+);
+const STANDING: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM connections c JOIN credentials k ON k.id = c.credential \
+     WHERE c.subject = $1 AND c.integration = $2 AND c.label = $3"
+);
+const SET_METADATA: &str = "UPDATE connections SET metadata = $4, generation = generation + 1, updated_at = $5 \
+    WHERE subject = $1 AND integration = $2 AND label = $3";
+const DISCONNECT: &str = "UPDATE connections SET credential = NULL, generation = generation + 1, \
+    disconnected_at = $4, disconnected_by = $5, updated_at = $4 \
+    WHERE subject = $1 AND integration = $2 AND label = $3";
+
+/// One statement for each leading filter, so that each finds its index.
+macro_rules! list {
+    ($filter:literal) => {
+        concat!(
+            "SELECT ",
+            connection_columns!(),
+            " FROM connections c LEFT JOIN credentials k ON k.id = c.credential WHERE ",
+            $filter,
+            " AND ($3::text IS NULL OR $3 = CASE WHEN c.credential IS NULL THEN 'disconnected' \
+             WHEN k.broken_at IS NOT NULL THEN 'broken' ELSE 'active' END) \
+             AND c.id > $4 ORDER BY c.id LIMIT $5"
+        )
+    };
+}
+const LIST: &str = list!("$1::text IS NULL AND $2::text IS NULL");
+const LIST_AT: &str = list!("$1::text IS NULL AND c.integration = $2");
+const LIST_OF: &str = list!("c.subject = $1 AND ($2::text IS NULL OR c.integration = $2)");
+
+#[async_trait]
+impl Connections for Postgres {
+    async fn connect(&self, new: &NewConnection) -> Result<Connected> {
+        let thing = Thing::connection(&new.key);
+        let mut client = self.client().await?;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, connect(&mut client, new, thing)).await;
+        self.epochs.changed(thing);
+        settle(client, answer)
+    }
+
+    async fn get(&self, key: &ConnectionKey) -> Result<Option<Connection>> {
+        self.find(GET, &value::key(key), rows::connection).await
+    }
+
+    async fn standing(&self, key: &ConnectionKey) -> Result<Option<Arc<Standing>>> {
+        let load = async {
+            let standing = self.find(STANDING, &value::key(key), rows::standing).await?;
+            Ok(standing.map(|standing| {
+                let things = [Thing::connection(key), Thing::credential(&standing.credential)];
+                (standing, things)
+            }))
+        };
+        self.standings.read(key, load).await
+    }
+
+    async fn list(&self, filter: &Filter, cursor: Option<Cursor>, limit: u32) -> Result<Vec<Connection>> {
+        let sql = match (&filter.subject, &filter.integration) {
+            (Some(_), _) => LIST_OF,
+            (None, Some(_)) => LIST_AT,
+            (None, None) => LIST,
+        };
+        self.all(sql, &value::list(filter, cursor, limit), rows::connection).await
+    }
+
+    async fn merge_metadata(
+        &self,
+        key: &ConnectionKey,
+        patch: &Map<String, Json>,
+        generation: Option<i64>,
+        at: Timestamp,
+    ) -> Result<MetadataWrite> {
+        let mut client = self.client().await?;
+        // The hot path hands out no metadata, so nothing in memory changes.
+        let merged = merge_metadata(&mut client, key, patch, generation, at);
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, merged).await;
+        settle(client, answer)
+    }
+
+    async fn disconnect(&self, key: &ConnectionKey, by: &str, at: Timestamp) -> Result<Option<Connection>> {
+        let thing = Thing::connection(key);
+        let mut client = self.client().await?;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, disconnect(&mut client, key, by, at, thing)).await;
+        self.epochs.changed(thing);
+        settle(client, answer)
+    }
+}
+
+async fn connect(client: &mut Object, new: &NewConnection, thing: Thing) -> Result<Connected> {
+    let key = value::key(&new.key);
+    let transaction = client.transaction().await?;
+    execute(&transaction, ADD_CREDENTIAL, &value::credential(&new.credential, new.at)?).await?;
+    let values = |metadata: &Map<String, Json>| -> Result<_> {
+        Ok([
+            Value::word(new.credential.id),
+            Value::json("connections.metadata", metadata)?,
+            Value::json("connections.requested_scopes", &new.requested_scopes)?,
+            new.at.into(),
+            Value::text("connections.connected_by", &new.by)?,
+        ])
+    };
+    let mut metadata = Map::new();
+    rows::merge(&mut metadata, &new.metadata);
+    let create = key.iter().cloned().chain([Value::word(new.id)]).chain(values(&metadata)?);
+    let created = execute(&transaction, CREATE, &create.collect::<Vec<_>>()).await? > 0;
+    let mut id = new.id;
+    if !created && let Some(before) = find(&transaction, BEFORE, &key, rows::before).await? {
+        let mut metadata = before.metadata;
+        rows::merge(&mut metadata, &new.metadata);
+        let revive = key.iter().cloned().chain(values(&metadata)?);
+        execute(&transaction, REVIVE, &revive.collect::<Vec<_>>()).await?;
+        erase(&transaction, before.credential).await?;
+        id = before.id;
+    }
+    execute(&transaction, TELL, &[Value::Text(thing.to_notice())]).await?;
+    transaction.commit().await?;
+    Ok(Connected { id, created })
+}
+
+async fn merge_metadata(
+    client: &mut Object,
+    key: &ConnectionKey,
+    patch: &Map<String, Json>,
+    generation: Option<i64>,
+    at: Timestamp,
+) -> Result<MetadataWrite> {
+    let key = value::key(key);
+    let transaction = client.transaction().await?;
+    let Some(before) = find(&transaction, BEFORE, &key, rows::before).await? else {
+        return Ok(MetadataWrite::NotFound);
+    };
+    if generation.is_some_and(|generation| generation != before.generation) {
+        return Ok(MetadataWrite::Conflict { generation: before.generation });
+    }
+    let mut metadata = before.metadata;
+    rows::merge(&mut metadata, patch);
+    let rest = [Value::json("connections.metadata", &metadata)?, at.into()];
+    let values: Vec<_> = key.iter().cloned().chain(rest).collect();
+    execute(&transaction, SET_METADATA, &values).await?;
+    let now = find(&transaction, GET, &key, rows::connection).await?;
+    transaction.commit().await?;
+    Ok(now.map_or(MetadataWrite::NotFound, |now| MetadataWrite::Merged(Box::new(now))))
+}
+
+async fn disconnect(
+    client: &mut Object,
+    key: &ConnectionKey,
+    by: &str,
+    at: Timestamp,
+    thing: Thing,
+) -> Result<Option<Connection>> {
+    let key = value::key(key);
+    let transaction = client.transaction().await?;
+    let before = find(&transaction, BEFORE, &key, rows::before).await?;
+    let Some(credential) = before.and_then(|before| before.credential) else {
+        return Ok(None);
+    };
+    let rest = [at.into(), Value::text("connections.disconnected_by", by)?];
+    let values: Vec<_> = key.iter().cloned().chain(rest).collect();
+    execute(&transaction, DISCONNECT, &values).await?;
+    erase(&transaction, Some(credential)).await?;
+    let now = find(&transaction, GET, &key, rows::connection).await?;
+    execute(&transaction, TELL, &[Value::Text(thing.to_notice())]).await?;
+    transaction.commit().await?;
+    Ok(now)
+}
+
+/// Deletes a credential unless a connection stands on it.
+async fn erase(transaction: &deadpool_postgres::Transaction<'_>, credential: Option<String>) -> Result<()> {
+    if let Some(credential) = credential {
+        let credential = [Value::Text(credential)];
+        execute(transaction, HOLD, &credential).await?;
+        execute(transaction, ERASE, &credential).await?;
+    }
+    Ok(())
+}

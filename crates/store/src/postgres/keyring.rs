@@ -1,0 +1,25 @@
+use async_trait::async_trait;
+use vault::WrappedKey;
+
+use super::Postgres;
+use crate::keyring::KeyringRows;
+use crate::rows::keyring_columns;
+use crate::{Result, rows, value};
+
+const ALL: &str = concat!("SELECT ", keyring_columns!(), " FROM keyring ORDER BY version");
+const ADD: &str = concat!(
+    "INSERT INTO keyring (",
+    keyring_columns!(),
+    ") VALUES ($1, $2, $3) ON CONFLICT (version) DO NOTHING"
+);
+
+#[async_trait]
+impl KeyringRows for Postgres {
+    async fn all(&self) -> Result<Vec<WrappedKey>> {
+        Self::all(self, ALL, &[], rows::wrapped_key).await
+    }
+
+    async fn add(&self, key: &WrappedKey) -> Result<()> {
+        self.execute(ADD, &value::wrapped_key(key)).await.map(drop)
+    }
+}

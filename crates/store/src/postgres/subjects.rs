@@ -1,0 +1,36 @@
+use async_trait::async_trait;
+use model::{SubjectId, Timestamp};
+
+use super::Postgres;
+use crate::rows::subject_columns;
+use crate::subjects::{Subject, Subjects};
+use crate::value::{self, Value};
+use crate::{Error, Result, rows};
+
+const ENSURE: &str = "INSERT INTO subjects (id, metadata, created_at, updated_at) VALUES ($1, '{}', $2, $2) \
+    ON CONFLICT (id) DO NOTHING";
+const PUT: &str = concat!(
+    "INSERT INTO subjects (",
+    subject_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
+     mail = excluded.mail, language = excluded.language, metadata = excluded.metadata, \
+     updated_at = excluded.updated_at RETURNING ",
+    subject_columns!()
+);
+const GET: &str = concat!("SELECT ", subject_columns!(), " FROM subjects WHERE id = $1");
+
+#[async_trait]
+impl Subjects for Postgres {
+    async fn ensure(&self, id: &SubjectId, at: Timestamp) -> Result<()> {
+        self.execute(ENSURE, &[Value::word(id), at.into()]).await.map(drop)
+    }
+
+    async fn put(&self, subject: &Subject) -> Result<Subject> {
+        let answer = self.find(PUT, &value::subject(subject)?, rows::subject).await?;
+        answer.ok_or_else(Error::no_answer)
+    }
+
+    async fn get(&self, id: &SubjectId) -> Result<Option<Subject>> {
+        self.find(GET, &[Value::word(id)], rows::subject).await
+    }
+}

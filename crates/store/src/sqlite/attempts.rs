@@ -1,0 +1,88 @@
+use async_trait::async_trait;
+use model::Timestamp;
+use vault::TokenHash;
+
+use super::{Sqlite, execute, find};
+use crate::attempts::{Attempt, Attempts, Hop};
+use crate::rows::attempt_columns;
+use crate::value::{self, Value};
+use crate::{Result, rows};
+
+const CREATE: &str = concat!(
+    "INSERT INTO attempts (",
+    attempt_columns!(),
+    ", ticket, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
+     ?20, ?21, ?22)"
+);
+const START: &str = concat!(
+    "UPDATE attempts SET state = ?2, binding_hash = ?3 WHERE ticket = ?1 AND state IS NULL AND expires_at > ?4 \
+     RETURNING ",
+    attempt_columns!()
+);
+const STARTED: &str = "SELECT state FROM attempts WHERE ticket = ?1";
+const FIND: &str = concat!("SELECT ", attempt_columns!(), " FROM attempts WHERE state = ?1");
+const CONSUME: &str = concat!(
+    "UPDATE attempts SET consumed_at = ?2 WHERE state = ?1 AND consumed_at IS NULL AND expires_at > ?2 RETURNING ",
+    attempt_columns!()
+);
+const SWEEP: &str = "DELETE FROM attempts WHERE id IN \
+    (SELECT id FROM attempts WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+
+impl Sqlite {
+    async fn insert(
+        &self,
+        attempt: &Attempt,
+        ticket: Option<&TokenHash>,
+        state: Option<&TokenHash>,
+    ) -> Result<()> {
+        let values = value::attempt(attempt, ticket, state)?;
+        self.writer.write(&[], move |database| execute(database, CREATE, &values).map(drop)).await
+    }
+}
+
+#[async_trait]
+impl Attempts for Sqlite {
+    async fn create(&self, attempt: &Attempt, ticket: &TokenHash) -> Result<()> {
+        self.insert(attempt, Some(ticket), None).await
+    }
+
+    async fn create_started(&self, attempt: &Attempt, state: &TokenHash) -> Result<()> {
+        self.insert(attempt, None, Some(state)).await
+    }
+
+    async fn start(
+        &self,
+        ticket: &TokenHash,
+        state: &TokenHash,
+        binding: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Hop> {
+        let values = [Value::hash(ticket), Value::hash(state), Value::hash(binding), now.into()];
+        self.writer
+            .write(&[], move |database| {
+                if let Some(attempt) = find(database, START, &values, rows::attempt)? {
+                    return Ok(Hop::Started(Box::new(attempt)));
+                }
+                Ok(match find(database, STARTED, &values[..1], rows::is_started)? {
+                    Some(true) => Hop::Used,
+                    Some(false) => Hop::Expired,
+                    None => Hop::Unknown,
+                })
+            })
+            .await
+    }
+
+    async fn find(&self, state: &TokenHash) -> Result<Option<Attempt>> {
+        self.readers.read(|database| find(database, FIND, &[Value::hash(state)], rows::attempt))
+    }
+
+    async fn consume(&self, state: &TokenHash, now: Timestamp) -> Result<Option<Attempt>> {
+        let values = [Value::hash(state), now.into()];
+        self.writer.write(&[], move |database| find(database, CONSUME, &values, rows::attempt)).await
+    }
+
+    async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        let values = [before.into(), i64::from(limit).into()];
+        self.writer.write(&[], move |database| Ok(execute(database, SWEEP, &values)? as u64)).await
+    }
+}

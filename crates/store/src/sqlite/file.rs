@@ -1,0 +1,141 @@
+//! The file: how it is made, migrated and opened.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection as Database, OpenFlags, OptionalExtension as _};
+
+use super::blocking;
+use crate::open::{Migrate, Migrated};
+use crate::{Error, Result};
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements that a connection keeps prepared; more than there are.
+const PREPARED: usize = 64;
+
+/// Checks what the address says before anything is made.
+pub(super) fn checked(path: &str) -> Result<PathBuf> {
+    if path.is_empty() || path.contains('\0') || path.starts_with(":memory:") {
+        return Err(Error::Address("name a file: sqlite:PATH".to_owned()));
+    }
+    let path = PathBuf::from(path);
+    if path.is_dir() {
+        return Err(Error::Address(format!("{} is a directory, not a file", path.display())));
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+        return Err(Error::Address(format!("the directory {} does not exist", directory.display())));
+    }
+    Ok(path)
+}
+
+/// Migrates, whatever the options say.
+pub(crate) async fn migrate(path: &str) -> Result<Migrated> {
+    let path = checked(path)?;
+    blocking(move || bring_up_to_date(&path, Migrate::AtStart)).await
+}
+
+/// Makes the file if need be, and brings its schema to this version's. Of several processes one does it.
+pub(super) fn bring_up_to_date(path: &Path, migrate: Migrate) -> Result<Migrated> {
+    let known = embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max();
+    let known = known.unwrap_or(0);
+    if migrate == Migrate::Never && !path.exists() {
+        return Err(Error::NotMigrated { found: 0, known });
+    }
+    let _lock = lock(path)?;
+    make(path)?;
+    let mut database = connect(path)?;
+    let found = version(&database)?;
+    if found > known {
+        return Err(Error::NewerSchema { found, known });
+    }
+    if found == known {
+        return Ok(Migrated { applied: 0, version: found });
+    }
+    if migrate == Migrate::Never {
+        return Err(Error::NotMigrated { found, known });
+    }
+    let report = embedded::migrations::runner()
+        .set_grouped(true)
+        .run(&mut database)
+        .map_err(|error| Error::Migration(error.into()))?;
+    Ok(Migrated { applied: report.applied_migrations().len(), version: known })
+}
+
+/// Takes the lock under which a file is made and migrated: the operating system's, on a file beside the database.
+///
+/// Not on the database itself: closing any descriptor of that file would drop the locks that SQLite holds on it in this
+/// process (<https://sqlite.org/howtocorrupt.html> §2.2).
+fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&name)
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(|error| unavailable(&name, &error))
+}
+
+/// Makes an empty file that only its owner can read; SQLite gives `-wal` and `-shm` the same mode.
+fn make(path: &Path) -> Result<()> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(unavailable(path, &error)),
+    }
+}
+
+pub(super) fn unavailable(path: &Path, error: &io::Error) -> Error {
+    Error::Unavailable(io::Error::new(error.kind(), format!("{}: {error}", path.display())).into())
+}
+
+/// Opens a connection that may write.
+pub(super) fn connect(path: &Path) -> Result<Database> {
+    // Without SQLITE_OPEN_URI and SQLITE_OPEN_CREATE: the path is a path, and `make` makes the file.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Database::open_with_flags(path, flags)?;
+    database.busy_timeout(BUSY_TIMEOUT)?;
+    database.set_prepared_statement_cache_capacity(PREPARED);
+    let mode: String = database.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Error::Address(format!("{} can't be written", path.display())));
+    }
+    // A plan that depends on the bound values is made anew for each of them: 30 µs for a read of 5.
+    database.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // FULL: a commit that was answered survives a power failure (RFC 6749 §10.5 wants codes used once).
+    database.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
+    )?;
+    Ok(database)
+}
+
+/// The schema's version; 0 when there is none.
+fn version(database: &Database) -> Result<i64> {
+    let table: Option<i64> = database
+        .query_row(
+            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'refinery_schema_history'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if table.is_none() {
+        return Ok(0);
+    }
+    let version: Option<i64> =
+        database.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?;
+    Ok(version.unwrap_or(0))
+}

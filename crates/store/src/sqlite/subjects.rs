@@ -1,0 +1,42 @@
+use async_trait::async_trait;
+use model::{SubjectId, Timestamp};
+
+use super::{Sqlite, execute, find};
+use crate::rows::subject_columns;
+use crate::subjects::{Subject, Subjects};
+use crate::value::{self, Value};
+use crate::{Error, Result, rows};
+
+const ENSURE: &str = "INSERT INTO subjects (id, metadata, created_at, updated_at) VALUES (?1, '{}', ?2, ?2) \
+    ON CONFLICT (id) DO NOTHING";
+const PUT: &str = concat!(
+    "INSERT INTO subjects (",
+    subject_columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET name = excluded.name, \
+     mail = excluded.mail, language = excluded.language, metadata = excluded.metadata, \
+     updated_at = excluded.updated_at RETURNING ",
+    subject_columns!()
+);
+const GET: &str = concat!("SELECT ", subject_columns!(), " FROM subjects WHERE id = ?1");
+
+#[async_trait]
+impl Subjects for Sqlite {
+    async fn ensure(&self, id: &SubjectId, at: Timestamp) -> Result<()> {
+        // Nearly always it is there, and then nothing is written.
+        if self.get(id).await?.is_some() {
+            return Ok(());
+        }
+        let values = [Value::word(id), at.into()];
+        self.writer.write(&[], move |database| execute(database, ENSURE, &values).map(drop)).await
+    }
+
+    async fn put(&self, subject: &Subject) -> Result<Subject> {
+        let values = value::subject(subject)?;
+        let put = move |database: &_| find(database, PUT, &values, rows::subject);
+        self.writer.write(&[], put).await?.ok_or_else(Error::no_answer)
+    }
+
+    async fn get(&self, id: &SubjectId) -> Result<Option<Subject>> {
+        self.readers.read(|database| find(database, GET, &[Value::word(id)], rows::subject))
+    }
+}

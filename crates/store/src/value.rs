@@ -1,0 +1,236 @@
+//! Records on their way into rows: the counterpart of [`crate::rows`].
+
+use std::fmt::{self, Display};
+
+use model::{SubjectId, Timestamp};
+use serde::Serialize;
+use vault::{Sealable, Sealed, TokenHash, WrappedKey};
+
+use crate::api_keys::ApiKey;
+use crate::attempts::Attempt;
+use crate::audit::AuditEntry;
+use crate::connections::{ConnectionKey, Cursor, Filter};
+use crate::credentials::{Credential, SealedTokens};
+use crate::integrations::IntegrationRow;
+use crate::subjects::Subject;
+use crate::{Error, Result, rows};
+
+/// A value for one parameter of a statement.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Null,
+    Integer(i64),
+    Text(String),
+    Octets(Vec<u8>),
+}
+
+impl Value {
+    /// A text that may come from outside. PostgreSQL can't hold a NUL character, so neither engine is given one.
+    pub(crate) fn text(column: &'static str, text: &str) -> Result<Self> {
+        if text.contains('\0') {
+            return Err(Error::NulCharacter { column });
+        }
+        Ok(Self::Text(text.to_owned()))
+    }
+
+    /// A text of our own making: an id, a word.
+    pub(crate) fn word(word: impl Display) -> Self {
+        Self::Text(word.to_string())
+    }
+
+    /// JSON; its escapes carry every character.
+    pub(crate) fn json(column: &'static str, value: &impl Serialize) -> Result<Self> {
+        serde_json::to_string(value)
+            .map(Self::Text)
+            .map_err(|error| Error::Corrupt { table: column, what: error.to_string() })
+    }
+
+    pub(crate) fn hash(hash: &TokenHash) -> Self {
+        Self::Octets(hash.as_bytes().to_vec())
+    }
+
+    pub(crate) fn sealed<T: Sealable>(sealed: &Sealed<T>) -> Self {
+        Self::Octets(sealed.as_bytes().to_vec())
+    }
+}
+
+impl fmt::Debug for Value {
+    /// The drivers print parameters in their own errors; what a row holds stays out of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[value]")
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(instant: Timestamp) -> Self {
+        Self::Integer(instant.as_unix_ms())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// The parameters for `subject_columns`.
+pub(crate) fn subject(subject: &Subject) -> Result<Vec<Value>> {
+    Ok(vec![
+        Value::word(&subject.id),
+        optional_text("subjects.name", subject.name.as_deref())?,
+        optional_text("subjects.mail", subject.mail.as_deref())?,
+        optional_text("subjects.language", subject.language.as_deref())?,
+        Value::json("subjects.metadata", &subject.metadata)?,
+        subject.created_at.into(),
+        subject.updated_at.into(),
+    ])
+}
+
+/// How a row names the owner of an integration.
+pub(crate) fn owner(subject: Option<&SubjectId>) -> Value {
+    Value::word(subject.map_or("", SubjectId::as_str))
+}
+
+/// The parameters for `integration_columns`.
+pub(crate) fn integration(row: &IntegrationRow) -> Result<Vec<Value>> {
+    Ok(vec![
+        Value::word(&row.id),
+        owner(row.subject.as_ref()),
+        Value::word(&row.provider),
+        Value::text("integrations.client_id", &row.client_id)?,
+        row.client_secret.as_ref().map(Value::sealed).into(),
+        row.scopes.as_ref().map(|scopes| Value::json("integrations.scopes", scopes)).transpose()?.into(),
+        optional_text("integrations.redirect_uri", row.redirect_uri.as_deref())?,
+        row.updated_at.into(),
+    ])
+}
+
+/// The parameters for `attempt_columns`, then the ticket and the state.
+pub(crate) fn attempt(
+    attempt: &Attempt,
+    ticket: Option<&TokenHash>,
+    state: Option<&TokenHash>,
+) -> Result<Vec<Value>> {
+    Ok(vec![
+        Value::word(attempt.id),
+        Value::word(&attempt.subject),
+        Value::word(&attempt.integration),
+        Value::word(&attempt.label),
+        Value::word(&attempt.provider),
+        Value::word(attempt.origin.word()),
+        optional_text("attempts.return_to", attempt.return_to.as_deref())?,
+        Value::word(rows::binding_word(attempt.binding)),
+        Value::json("attempts.scopes", &attempt.scopes)?,
+        Value::text("attempts.client_id", &attempt.client_id)?,
+        Value::text("attempts.redirect_uri", &attempt.redirect_uri)?,
+        Value::text("attempts.token_url", &attempt.token_url)?,
+        optional_text("attempts.issuer", attempt.issuer.as_deref())?,
+        Value::text("attempts.authorize_url", &attempt.authorize_url)?,
+        attempt.code_verifier.as_ref().map(Value::sealed).into(),
+        Value::text("attempts.started_by", &attempt.started_by)?,
+        attempt.issued_at.into(),
+        attempt.expires_at.into(),
+        attempt.consumed_at.into(),
+        attempt.binding_hash.as_ref().map(Value::hash).into(),
+        ticket.map(Value::hash).into(),
+        state.map(Value::hash).into(),
+    ])
+}
+
+/// The parameters for `credential_columns`, then `updated_at`.
+pub(crate) fn credential(credential: &Credential, updated_at: Timestamp) -> Result<Vec<Value>> {
+    let [access_token, refresh_token, extra, token_type, scopes, expires_at, obtained_at] =
+        tokens(&credential.tokens)?;
+    let account = credential.account.as_ref().map(|account| Value::json("credentials.account", account));
+    Ok(vec![
+        Value::word(credential.id),
+        Value::word(&credential.subject),
+        Value::word(&credential.integration),
+        Value::word(&credential.provider),
+        Value::text("credentials.client_id", &credential.client_id)?,
+        Value::text("credentials.token_url", &credential.token_url)?,
+        credential.generation.into(),
+        account.transpose()?.into(),
+        access_token,
+        refresh_token,
+        extra,
+        token_type,
+        scopes,
+        expires_at,
+        obtained_at,
+        credential.refreshed_at.into(),
+        credential.broken.map(|(since, _)| since).into(),
+        credential.broken.map(|(_, reason)| Value::word(reason.word())).into(),
+        optional_text("credentials.last_error", credential.last_error.as_deref())?,
+        updated_at.into(),
+    ])
+}
+
+/// The parameters for a token set, in the order of `credential_columns`.
+pub(crate) fn tokens(tokens: &SealedTokens) -> Result<[Value; 7]> {
+    Ok([
+        tokens.access_token.as_ref().map(Value::sealed).into(),
+        tokens.refresh_token.as_ref().map(Value::sealed).into(),
+        tokens.extra.as_ref().map(Value::sealed).into(),
+        Value::text("credentials.token_type", &tokens.token_type)?,
+        Value::json("credentials.scopes", &tokens.scopes)?,
+        tokens.expires_at.into(),
+        tokens.obtained_at.into(),
+    ])
+}
+
+/// The parameters that name a connection.
+pub(crate) fn key(key: &ConnectionKey) -> [Value; 3] {
+    [Value::word(&key.subject), Value::word(&key.integration), Value::word(&key.label)]
+}
+
+fn optional_text(column: &'static str, text: Option<&str>) -> Result<Value> {
+    text.map_or(Ok(Value::Null), |text| Value::text(column, text))
+}
+
+/// The parameters of a list: subject, integration, state, cursor, limit.
+pub(crate) fn list(filter: &Filter, cursor: Option<Cursor>, limit: u32) -> [Value; 5] {
+    [
+        filter.subject.as_ref().map(Value::word).into(),
+        filter.integration.as_ref().map(Value::word).into(),
+        filter.state.map(|state| Value::word(state.word())).into(),
+        // Every id comes after the empty text.
+        cursor.map_or_else(|| Value::word(""), Value::word),
+        i64::from(limit).into(),
+    ]
+}
+
+/// The parameters for `api_key_columns`, then the hash.
+pub(crate) fn api_key(key: &ApiKey, hash: &TokenHash) -> Result<[Value; 6]> {
+    Ok([
+        Value::word(key.id),
+        Value::text("api_keys.name", &key.name)?,
+        Value::json("api_keys.scopes", &key.scopes)?,
+        key.created_at.into(),
+        key.revoked_at.into(),
+        Value::hash(hash),
+    ])
+}
+
+/// The parameters for `keyring_columns`.
+pub(crate) fn wrapped_key(key: &WrappedKey) -> [Value; 3] {
+    [i64::from(key.version).into(), Value::word(&key.master_key_id), Value::Octets(key.wrapped.clone())]
+}
+
+/// The parameters for `audit_columns`, then the time.
+pub(crate) fn audit_entry(entry: &AuditEntry, at: Timestamp) -> [Value; 6] {
+    [
+        Value::word(entry.writer),
+        entry.sequence.into(),
+        Value::word(&entry.event),
+        Value::Octets(entry.previous.to_vec()),
+        Value::Octets(entry.hash.to_vec()),
+        at.into(),
+    ]
+}

@@ -1,0 +1,108 @@
+//! The audit trail.
+
+use model::{Actor, AuditEvent, Outcome, WriterId};
+use store::Store;
+use store::audit::{AuditEntry, Broken, Head, verify, verify_trail};
+use vault::random;
+
+use crate::world::{World, at, options};
+
+fn event(name: &str, second: i64) -> AuditEvent {
+    AuditEvent::new(at(second), name, Outcome::Success, Actor::Operator)
+        .fact("text", "quote ' and \u{0} and \u{1f511}")
+}
+
+/// Every chain's head, verified from the beginning.
+async fn verified(store: &Store) -> Vec<Head> {
+    let mut heads = Vec::new();
+    for head in store.audit.heads().await.unwrap() {
+        let entries = store.audit.chain(&head.writer, 0, 10_000).await.unwrap();
+        assert_eq!(verify(head.writer, None, &entries).unwrap().as_ref(), Some(&head));
+        heads.push(head);
+    }
+    assert_eq!(verify_trail(store.audit.as_ref()).await.unwrap(), []);
+    heads
+}
+
+fn parsed(entry: &AuditEntry) -> AuditEvent {
+    serde_json::from_str(&entry.event).unwrap()
+}
+
+pub(crate) async fn two_writers_keep_two_chains_that_hold(world: &World) {
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let replica = if writer % 2 == 0 { world.one.clone() } else { world.two.clone() };
+            tokio::spawn(async move {
+                for second in 0..10 {
+                    replica.audit.append(&event(&format!("test.by_{writer}"), second)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let heads = verified(&world.one).await;
+    assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [41, 41]);
+
+    world.one.audit.append(&event("test.last", 1_000_000_000)).await.unwrap();
+    let newest = world.two.audit.newest(3).await.unwrap();
+    assert_eq!(newest.len(), 3);
+    assert_eq!(parsed(&newest[0]), event("test.last", 1_000_000_000));
+    let page = world.two.audit.chain(&newest[0].writer, 40, 1).await.unwrap();
+    assert_eq!(page.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [41]);
+}
+
+pub(crate) async fn a_chain_begins_with_what_it_found(world: &World) {
+    assert_eq!(world.one.audit.heads().await.unwrap(), [], "a process that does nothing writes nothing");
+    world.one.audit.append(&event("test.one", 1)).await.unwrap();
+    let first = verified(&world.one).await;
+    world.two.audit.append(&event("test.two", 2)).await.unwrap();
+    let heads = verified(&world.one).await;
+    let second = heads.iter().find(|head| **head != first[0]).unwrap();
+    let entries = world.one.audit.chain(&second.writer, 0, 10).await.unwrap();
+    let started = parsed(&entries[0]);
+    assert_eq!((started.event.as_str(), &started.actor), ("chain.started", &Actor::System));
+    assert_eq!(started.facts["heads"], serde_json::to_value(&first).unwrap());
+    assert_eq!(parsed(&entries[1]), event("test.two", 2));
+}
+
+pub(crate) async fn a_changed_a_missing_and_a_cut_off_entry_are_named(world: &World) {
+    for second in 0..5 {
+        world.one.audit.append(&event("test.one", second)).await.unwrap();
+    }
+    world.two.audit.append(&event("test.two", 9)).await.unwrap();
+    let heads = verified(&world.one).await;
+    let Head { writer, .. } = heads.into_iter().find(|head| head.sequence == 6).unwrap();
+    let audit = world.one.audit.as_ref();
+
+    world.sql("UPDATE audit SET event = replace(event, 'test.one', 'test.won') WHERE sequence = 3").await;
+    assert_eq!(verify_trail(audit).await.unwrap(), [Broken::Changed { writer, sequence: 3 }]);
+    world.sql("UPDATE audit SET event = replace(event, 'test.won', 'test.one') WHERE sequence = 3").await;
+    verified(&world.one).await;
+
+    world.sql("UPDATE audit SET sequence = 40 WHERE sequence = 4").await;
+    assert_eq!(verify_trail(audit).await.unwrap(), [Broken::Missing { writer, sequence: 4 }]);
+    world.sql("UPDATE audit SET sequence = 4 WHERE sequence = 40").await;
+    verified(&world.one).await;
+
+    world.sql("DELETE FROM audit WHERE sequence > 4").await;
+    let entries = audit.chain(&writer, 0, 100).await.unwrap();
+    assert!(verify(writer, None, &entries).is_ok(), "the chain alone does not show it");
+    assert_eq!(verify_trail(audit).await.unwrap(), [Broken::CutOff { writer, sequence: 6 }]);
+}
+
+pub(crate) async fn a_chain_goes_on_after_a_restart(world: &World) {
+    let mut options = options(&world.url);
+    options.writer = random::id::<WriterId>();
+    for second in 0..3 {
+        let store = Store::open(&options).await.unwrap();
+        store.audit.append(&event("test.again", second)).await.unwrap();
+        store.close().await;
+    }
+    let heads = verified(&world.one).await;
+    assert_eq!(
+        heads.iter().map(|head| (head.writer, head.sequence)).collect::<Vec<_>>(),
+        [(options.writer, 4)]
+    );
+}

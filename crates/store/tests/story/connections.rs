@@ -1,0 +1,230 @@
+//! A subject's accounts at integrations.
+
+use std::sync::Arc;
+
+use model::{ConnectionState, Label, Scopes};
+use serde_json::json;
+use store::connections::{Connected, ConnectionKey, Filter, MetadataWrite, NewConnection, StateFilter};
+use tokio::sync::Barrier;
+
+use crate::world::{BROKEN, World, at, key, new_connection, object, octets, tokens};
+
+pub(crate) async fn a_connection_lives_through_disconnect_and_reconnect(world: &World) {
+    let (one, two) = (&world.one.connections, &world.two.connections);
+    let key = key("anna", "github");
+    assert!(one.get(&key).await.unwrap().is_none());
+    assert!(one.disconnect(&key, "operator", at(0)).await.unwrap().is_none());
+
+    let mut first = new_connection(&key, "first", 1);
+    first.metadata = object(json!({"a": 1, "gone": null}));
+    assert_eq!(one.connect(&first).await.unwrap(), Connected { id: first.id, created: true });
+    let read = two.get(&key).await.unwrap().unwrap();
+    assert_eq!(
+        (read.id, &read.key, read.generation, &read.state),
+        (first.id, &key, 1, &ConnectionState::Active)
+    );
+    assert_eq!(read.metadata, object(json!({"a": 1})));
+    assert_eq!((read.granted_scopes.to_string(), read.requested_scopes.to_string()), both_scopes());
+    assert_eq!((read.connected_at, read.connected_by.as_str(), read.updated_at), (at(1), "operator", at(1)));
+    assert!(read.has_access_token && read.has_refresh_token);
+    assert_eq!(read.expires_at, Some(at(3601)));
+    let standing = two.standing(&key).await.unwrap().unwrap();
+    assert_eq!((standing.connection, standing.credential), (first.id, first.credential.id));
+    assert_eq!((standing.generation, standing.scope.as_str()), (1, "read write"));
+    assert_eq!(octets(standing.access_token.as_ref()), Some("access of first"));
+
+    let gone = one.disconnect(&key, "browser of anna", at(2)).await.unwrap().unwrap();
+    let by = "browser of anna".to_owned();
+    assert_eq!(gone.state, ConnectionState::Disconnected { at: at(2), by });
+    assert_eq!((gone.id, gone.credential, gone.generation, gone.updated_at), (first.id, None, 2, at(2)));
+    assert!(!gone.has_access_token && !gone.has_refresh_token);
+    assert!(one.standing(&key).await.unwrap().is_none());
+    assert_eq!(world.count("credentials").await, 0, "the tokens are erased");
+    assert!(one.disconnect(&key, "operator", at(3)).await.unwrap().is_none());
+
+    let mut second = new_connection(&key, "second", 4);
+    second.metadata = object(json!({"b": 2}));
+    assert_eq!(two.connect(&second).await.unwrap(), Connected { id: first.id, created: false });
+    let back = two.get(&key).await.unwrap().unwrap();
+    assert_eq!((back.id, back.generation, &back.state), (first.id, 3, &ConnectionState::Active));
+    assert_eq!((back.metadata, back.connected_at), (object(json!({"a": 1, "b": 2})), at(4)));
+
+    let third = NewConnection { credential: new_connection(&key, "third", 5).credential, ..second };
+    two.connect(&third).await.unwrap();
+    assert_eq!(world.count("credentials").await, 1, "the one it stood on before is gone");
+    let standing = two.standing(&key).await.unwrap().unwrap();
+    assert_eq!(octets(standing.access_token.as_ref()), Some("access of third"));
+}
+
+fn both_scopes() -> (String, String) {
+    ("read write".to_owned(), "read write admin".to_owned())
+}
+
+pub(crate) async fn two_replicas_that_connect_make_one_row(world: &World) {
+    for round in 0..10 {
+        let key = key(&format!("anna{round}"), "github");
+        let barrier = Arc::new(Barrier::new(8));
+        let callers: Vec<_> = (0..8)
+            .map(|caller| {
+                let replica = if caller % 2 == 0 { world.one.clone() } else { world.two.clone() };
+                let mut new = new_connection(&key, &caller.to_string(), caller);
+                new.metadata = object(json!({format!("of {caller}"): caller}));
+                let barrier = Arc::clone(&barrier);
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    replica.connections.connect(&new).await.unwrap()
+                })
+            })
+            .collect();
+        let mut done = Vec::new();
+        for caller in callers {
+            done.push(caller.await.unwrap());
+        }
+        assert_eq!(done.iter().filter(|connected| connected.created).count(), 1);
+        assert!(done.iter().all(|connected| connected.id == done[0].id));
+        let read = world.one.connections.get(&key).await.unwrap().unwrap();
+        assert_eq!((read.id, read.generation, read.metadata.len()), (done[0].id, 8, 8));
+    }
+    assert_eq!((world.count("connections").await, world.count("credentials").await), (10, 10));
+}
+
+/// Connects Jira and Confluence with one consent.
+async fn connect_group(world: &World, subject: &str) -> [ConnectionKey; 2] {
+    let keys = [key(subject, "jira"), key(subject, "confluence")];
+    let jira = new_connection(&keys[0], "shared", 1);
+    let confluence =
+        NewConnection { credential: jira.credential.clone(), ..new_connection(&keys[1], "unused", 1) };
+    assert!(world.one.connections.connect(&jira).await.unwrap().created);
+    assert!(world.two.connections.connect(&confluence).await.unwrap().created);
+    keys
+}
+
+pub(crate) async fn a_group_shares_one_credential_until_the_last_leaves(world: &World) {
+    let [jira, confluence] = connect_group(world, "anna").await;
+    assert_eq!(world.count("credentials").await, 1);
+    let connections = &world.one.connections;
+    let standing = connections.standing(&jira).await.unwrap().unwrap();
+    assert!(connections.standing(&confluence).await.unwrap().is_some());
+    let (id, next) = (standing.credential, tokens("next", 2));
+    assert!(world.one.credentials.replace_tokens(&id, 1, &next).await.unwrap());
+    for key in [&jira, &confluence] {
+        assert_eq!(connections.standing(key).await.unwrap().unwrap().generation, 2);
+    }
+    connections.disconnect(&jira, "operator", at(3)).await.unwrap().unwrap();
+    assert!(connections.standing(&jira).await.unwrap().is_none());
+    assert!(connections.standing(&confluence).await.unwrap().is_some());
+    connections.disconnect(&confluence, "operator", at(4)).await.unwrap().unwrap();
+    assert_eq!(world.count("credentials").await, 0);
+}
+
+pub(crate) async fn two_members_that_leave_at_once_leave_no_tokens_behind(world: &World) {
+    for round in 0..20 {
+        let [jira, confluence] = connect_group(world, &format!("anna{round}")).await;
+        let both = tokio::try_join!(
+            world.one.connections.disconnect(&jira, "operator", at(3)),
+            world.two.connections.disconnect(&confluence, "operator", at(3)),
+        );
+        assert!(matches!(both.unwrap(), (Some(_), Some(_))));
+        assert_eq!(world.count("credentials").await, 0, "round {round}");
+    }
+}
+
+pub(crate) async fn metadata_is_merged_and_knows_its_generation(world: &World) {
+    let connections = &world.one.connections;
+    let key = key("anna", "github");
+    let patch = object(json!({"a": {"deep": [1, null]}, "b": "2"}));
+    let missing = connections.merge_metadata(&key, &patch, None, at(2)).await.unwrap();
+    assert!(matches!(missing, MetadataWrite::NotFound), "{missing:?}");
+
+    connections.connect(&new_connection(&key, "first", 1)).await.unwrap();
+    let first = connections.merge_metadata(&key, &patch, Some(1), at(2)).await.unwrap();
+    let MetadataWrite::Merged(now) = first else { panic!("{first:?}") };
+    assert_eq!((now.generation, &now.metadata, now.updated_at), (2, &patch, at(2)));
+    let late = connections.merge_metadata(&key, &patch, Some(1), at(3)).await.unwrap();
+    assert!(matches!(late, MetadataWrite::Conflict { generation: 2 }), "{late:?}");
+    let removal = object(json!({"a": null, "c": true}));
+    connections.merge_metadata(&key, &removal, None, at(4)).await.unwrap();
+    let read = world.two.connections.get(&key).await.unwrap().unwrap();
+    assert_eq!((read.generation, read.metadata), (3, object(json!({"b": "2", "c": true}))));
+}
+
+pub(crate) async fn metadata_and_refreshes_lose_nothing_to_each_other(world: &World) {
+    let key = key("anna", "github");
+    let new = new_connection(&key, "first", 0);
+    let id = new.credential.id;
+    world.one.connections.connect(&new).await.unwrap();
+    let replica = world.two.clone();
+    let refreshes = tokio::spawn(async move {
+        for generation in 1..=30 {
+            let set = tokens(&generation.to_string(), generation);
+            assert!(replica.credentials.replace_tokens(&id, generation, &set).await.unwrap());
+        }
+    });
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let replica = if writer % 2 == 0 { world.one.clone() } else { world.two.clone() };
+            let key = key.clone();
+            tokio::spawn(async move {
+                for item in 0..15 {
+                    let patch = object(json!({format!("{writer}/{item}"): item}));
+                    replica.connections.merge_metadata(&key, &patch, None, at(1)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    refreshes.await.unwrap();
+    let read = world.one.connections.get(&key).await.unwrap().unwrap();
+    assert_eq!((read.metadata.len(), read.generation), (60, 61));
+    assert_eq!(world.one.credentials.get(&id).await.unwrap().unwrap().generation, 31);
+}
+
+pub(crate) async fn a_list_goes_page_by_page_through_its_filters(world: &World) {
+    let connections = &world.one.connections;
+    for subject in ["anna", "bert", "carl"] {
+        for integration in ["github", "jira"] {
+            connections.connect(&new_connection(&key(subject, integration), "t", 1)).await.unwrap();
+        }
+    }
+    let work = ConnectionKey { label: "work".parse::<Label>().unwrap(), ..key("anna", "github") };
+    connections.connect(&new_connection(&work, "t", 1)).await.unwrap();
+    connections.disconnect(&key("bert", "jira"), "operator", at(2)).await.unwrap();
+    let broken = connections.standing(&key("carl", "jira")).await.unwrap().unwrap().credential;
+    world.one.credentials.mark_broken(&broken, 1, BROKEN, at(2)).await.unwrap();
+
+    let everything = connections.list(&Filter::default(), None, 100).await.unwrap();
+    assert_eq!(everything.len(), 7);
+    assert!(everything.is_sorted_by_key(|connection| connection.id));
+    let (mut paged, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = world.two.connections.list(&Filter::default(), cursor, 3).await.unwrap();
+        let Some(last) = page.last() else { break };
+        cursor = Some(last.id);
+        paged.extend(page.iter().map(|connection| connection.id));
+    }
+    assert_eq!(paged, everything.iter().map(|connection| connection.id).collect::<Vec<_>>());
+
+    let (anna, jira) = (Some("anna".parse().unwrap()), Some("jira".parse().unwrap()));
+    for (subject, integration, state, expected) in [
+        (anna.clone(), None, None, 3),
+        (anna.clone(), jira.clone(), None, 1),
+        (None, jira.clone(), None, 3),
+        (None, jira.clone(), Some(StateFilter::Active), 1),
+        (None, jira, Some(StateFilter::Broken), 1),
+        (None, None, Some(StateFilter::Disconnected), 1),
+        (None, None, Some(StateFilter::Active), 5),
+        (anna, None, Some(StateFilter::Disconnected), 0),
+    ] {
+        let filter = Filter { subject, integration, state };
+        let found = connections.list(&filter, None, 100).await.unwrap();
+        assert_eq!(found.len(), expected, "{filter:?}");
+        let matches = |found: &str| state.is_none_or(|state| state.word() == found);
+        assert!(found.iter().all(|connection| matches(connection.state.word())));
+    }
+    assert_eq!(
+        Scopes::default(),
+        connections.get(&key("bert", "jira")).await.unwrap().unwrap().granted_scopes
+    );
+}

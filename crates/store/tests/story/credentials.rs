@@ -1,0 +1,101 @@
+//! Token sets and their generations.
+
+use model::{Account, ConnectionState};
+use store::credentials::SealedTokens;
+
+use crate::world::{BROKEN, World, at, key, new_connection, octets, tokens};
+
+pub(crate) async fn new_tokens_need_the_generation_that_was_seen(world: &World) {
+    let new = new_connection(&key("anna", "github"), "first", 0);
+    let id = new.credential.id;
+    world.one.connections.connect(&new).await.unwrap();
+    let (one, two) = (&world.one.credentials, &world.two.credentials);
+    let read = two.get(&id).await.unwrap().unwrap();
+    assert_eq!(format!("{read:?}"), format!("{:?}", new.credential));
+    assert_eq!(octets(read.tokens.refresh_token.as_ref()), Some("refresh of first"));
+
+    assert!(!one.replace_tokens(&id, 2, &tokens("early", 10)).await.unwrap());
+    assert!(one.replace_tokens(&id, 1, &tokens("second", 20)).await.unwrap());
+    assert!(!two.replace_tokens(&id, 1, &tokens("late", 30)).await.unwrap());
+    let read = two.get(&id).await.unwrap().unwrap();
+    assert_eq!((read.generation, read.refreshed_at), (2, Some(at(20))));
+    assert_eq!(octets(read.tokens.access_token.as_ref()), Some("access of second"));
+    let seen = world.two.connections.get(&new.key).await.unwrap().unwrap();
+    assert_eq!((seen.refreshed_at, seen.expires_at), (Some(at(20)), Some(at(20 + 3600))));
+    assert_eq!((seen.updated_at, seen.generation), (at(20), 1), "a refresh is no write to the connection");
+
+    one.set_account(&id, &Account { id: "18".to_owned(), name: None }).await.unwrap();
+    assert_eq!(
+        two.get(&id).await.unwrap().unwrap().account,
+        Some(Account { id: "18".to_owned(), name: None })
+    );
+    let gone = vault::random::id();
+    assert!(!one.replace_tokens(&gone, 1, &tokens("gone", 20)).await.unwrap());
+    one.set_account(&gone, &Account { id: "19".to_owned(), name: None }).await.unwrap();
+    assert!(one.get(&gone).await.unwrap().is_none());
+}
+
+pub(crate) async fn a_refresh_without_refresh_token_keeps_the_old_one(world: &World) {
+    let new = new_connection(&key("anna", "github"), "first", 0);
+    world.one.connections.connect(&new).await.unwrap();
+    let bare = SealedTokens { refresh_token: None, extra: None, expires_at: None, ..tokens("second", 20) };
+    assert!(world.one.credentials.replace_tokens(&new.credential.id, 1, &bare).await.unwrap());
+    let read = world.two.credentials.get(&new.credential.id).await.unwrap().unwrap().tokens;
+    assert_eq!(octets(read.access_token.as_ref()), Some("access of second"));
+    assert_eq!(octets(read.refresh_token.as_ref()), Some("refresh of first"));
+    assert_eq!(octets(read.extra.as_ref()), Some("extra of first"));
+    assert_eq!(read.expires_at, None);
+}
+
+pub(crate) async fn a_dead_grant_breaks_the_connection_until_new_tokens_come(world: &World) {
+    let new = new_connection(&key("anna", "github"), "first", 0);
+    let (id, credentials) = (new.credential.id, &world.one.credentials);
+    world.one.connections.connect(&new).await.unwrap();
+    credentials.note_error(&id, 1, "provider_unavailable").await.unwrap();
+    credentials.note_error(&id, 7, "of another generation").await.unwrap();
+    assert!(!credentials.mark_broken(&id, 7, BROKEN, at(9)).await.unwrap());
+    let before = world.one.connections.get(&new.key).await.unwrap().unwrap();
+    assert_eq!(before.last_error.as_deref(), Some("provider_unavailable"));
+    assert_eq!(before.state, ConnectionState::Active);
+
+    assert!(credentials.mark_broken(&id, 1, BROKEN, at(10)).await.unwrap());
+    let broken = world.one.connections.get(&new.key).await.unwrap().unwrap();
+    assert_eq!(broken.state, ConnectionState::Broken { since: at(10), reason: BROKEN });
+    assert_eq!(broken.updated_at, at(10));
+    assert_eq!(
+        world.one.connections.standing(&new.key).await.unwrap().unwrap().broken,
+        Some((at(10), BROKEN))
+    );
+
+    assert!(credentials.replace_tokens(&id, 1, &tokens("second", 20)).await.unwrap());
+    let mended = world.one.connections.get(&new.key).await.unwrap().unwrap();
+    assert_eq!((mended.state, mended.last_error), (ConnectionState::Active, None));
+    assert_eq!(world.one.connections.standing(&new.key).await.unwrap().unwrap().broken, None);
+}
+
+pub(crate) async fn of_many_refreshes_at_once_one_is_kept(world: &World) {
+    let new = new_connection(&key("anna", "github"), "first", 0);
+    let id = new.credential.id;
+    world.one.connections.connect(&new).await.unwrap();
+    for generation in 1..=10 {
+        let refreshes: Vec<_> = (0..8)
+            .map(|caller| {
+                let replica = if caller % 2 == 0 { world.one.clone() } else { world.two.clone() };
+                let set = tokens(&format!("{generation} by {caller}"), generation);
+                tokio::spawn(async move {
+                    let kept = replica.credentials.replace_tokens(&id, generation, &set).await.unwrap();
+                    kept.then_some(caller)
+                })
+            })
+            .collect();
+        let mut kept = Vec::new();
+        for refresh in refreshes {
+            kept.extend(refresh.await.unwrap());
+        }
+        assert_eq!(kept.len(), 1, "generation {generation}");
+        let read = world.one.credentials.get(&id).await.unwrap().unwrap();
+        assert_eq!(read.generation, generation + 1);
+        let expected = format!("access of {generation} by {}", kept[0]);
+        assert_eq!(octets(read.tokens.access_token.as_ref()), Some(expected.as_str()));
+    }
+}

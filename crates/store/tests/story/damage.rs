@@ -1,0 +1,57 @@
+//! What the store says when something is wrong.
+
+use store::Error;
+
+use crate::rows::{api_key, subject};
+use crate::world::{World, at, attempt, hash, key, new_connection};
+
+/// The table that the error names; it quotes nothing of the row.
+fn table<T: std::fmt::Debug>(outcome: store::Result<T>) -> &'static str {
+    match outcome {
+        Err(Error::Corrupt { table, what }) => {
+            assert!(!what.contains("hunter2"), "{what}");
+            table
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) async fn a_damaged_row_is_an_error_that_names_its_table(world: &World) {
+    let store = &world.one;
+    let key = key("anna", "github");
+    let new = new_connection(&key, "first", 1);
+    store.connections.connect(&new).await.unwrap();
+    store.subjects.put(&subject("anna")).await.unwrap();
+    store.attempts.create_started(&attempt(0), &hash("state")).await.unwrap();
+    store.api_keys.create(&api_key("first"), &hash("first")).await.unwrap();
+
+    world.sql("UPDATE subjects SET metadata = '{\"hunter2'").await;
+    assert_eq!(table(store.subjects.get(&new.key.subject).await), "subjects");
+    world.sql("UPDATE attempts SET origin = 'hunter2'").await;
+    assert_eq!(table(store.attempts.find(&hash("state")).await), "attempts");
+    assert_eq!(table(store.attempts.consume(&hash("state"), at(1)).await), "attempts");
+    world.sql("UPDATE api_keys SET scopes = '[\"hunter2\"]'").await;
+    assert_eq!(table(world.two.api_keys.find(&hash("first")).await), "api_keys");
+    world.sql("UPDATE credentials SET broken_at = 5").await;
+    assert_eq!(table(store.credentials.get(&new.credential.id).await), "credentials");
+    assert_eq!(table(world.two.connections.standing(&key).await), "connections");
+    world.sql("UPDATE connections SET id = 'con_hunter2'").await;
+    assert_eq!(table(store.connections.get(&key).await), "connections");
+    assert_eq!(table(store.connections.list(&<_>::default(), None, 10).await), "connections");
+}
+
+pub(crate) async fn a_closed_store_says_so(world: &World) {
+    world.one.subjects.put(&subject("anna")).await.unwrap();
+    world.one.close().await;
+    world.one.close().await;
+    let error = world.one.subjects.put(&subject("anna")).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error}");
+    assert!(matches!(world.one.ping().await, Err(Error::Unavailable(_))));
+    let other = world.two.subjects.get(&"anna".parse().unwrap()).await.unwrap();
+    assert!(other.is_some(), "another store on the same database goes on");
+}
+
+pub(crate) async fn the_store_answers_a_ping(world: &World) {
+    world.one.ping().await.unwrap();
+    world.two.ping().await.unwrap();
+}

@@ -1,0 +1,70 @@
+//! One story, told to both real databases, each time to a fresh one with two replicas.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test fails by panicking, like the test"
+)]
+
+// By the name under which every other crate knows it.
+extern crate claviger_store as store;
+
+mod attempts;
+mod audit;
+mod cache;
+mod connections;
+mod credentials;
+mod damage;
+mod opening;
+mod postgres_server;
+mod rows;
+mod sqlite_file;
+mod world;
+
+/// Tells each chapter to SQLite and to PostgreSQL.
+macro_rules! told {
+    ($($module:ident: $($chapter:ident),* $(,)?;)*) => {
+        mod sqlite {$($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $chapter() {
+                let world = crate::world::World::sqlite().await;
+                crate::$module::$chapter(&world).await;
+                world.end().await;
+            }
+        )*)*}
+
+        mod postgres {$($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $chapter() {
+                if let Some(world) = crate::world::World::postgres().await {
+                    crate::$module::$chapter(&world).await;
+                    world.end().await;
+                }
+            }
+        )*)*}
+    };
+}
+
+told! {
+    rows: a_subject_comes_to_be_and_keeps_its_beginning, an_integration_belongs_to_one_owner,
+        an_api_key_works_until_it_is_revoked, the_first_data_key_wins, a_nul_character_is_refused_by_name,
+        quotes_control_characters_and_sql_survive;
+    attempts: a_state_works_once, an_attempt_reads_back_as_it_was_written, a_ticket_starts_one_attempt_once,
+        of_twelve_callbacks_on_two_replicas_one_gets_the_attempt, an_expired_attempt_is_found_but_not_consumed,
+        the_sweep_takes_the_oldest_and_no_more;
+    credentials: new_tokens_need_the_generation_that_was_seen, a_refresh_without_refresh_token_keeps_the_old_one,
+        a_dead_grant_breaks_the_connection_until_new_tokens_come, of_many_refreshes_at_once_one_is_kept;
+    connections: a_connection_lives_through_disconnect_and_reconnect, two_replicas_that_connect_make_one_row,
+        a_group_shares_one_credential_until_the_last_leaves, two_members_that_leave_at_once_leave_no_tokens_behind,
+        metadata_is_merged_and_knows_its_generation, metadata_and_refreshes_lose_nothing_to_each_other,
+        a_list_goes_page_by_page_through_its_filters;
+    audit: two_writers_keep_two_chains_that_hold, a_chain_begins_with_what_it_found,
+        a_changed_a_missing_and_a_cut_off_entry_are_named, a_chain_goes_on_after_a_restart;
+    cache: a_change_on_one_replica_is_seen_on_the_other, a_revoked_key_stops_on_both_replicas,
+        a_write_to_one_connection_leaves_the_others_in_memory, nobody_reads_what_was_already_replaced,
+        without_a_cache_every_read_is_fresh, a_caller_that_goes_away_leaves_no_stale_token,
+        a_foreign_change_is_not_covered_up_by_a_write_of_our_own;
+    damage: a_damaged_row_is_an_error_that_names_its_table, a_closed_store_says_so, the_store_answers_a_ping;
+    opening: a_newer_schema_is_refused, an_old_schema_is_not_touched_when_migrating_is_forbidden,
+        eight_processes_that_start_at_once_all_come_up, migrating_twice_does_nothing;
+}

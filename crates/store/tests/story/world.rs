@@ -1,0 +1,187 @@
+//! A fresh database with two replicas on it, and records to put there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Account, Binding, ConnectionId, Label, Origin, ReconnectReason, Scopes, SystemClock, Timestamp, WriterId,
+};
+use serde_json::{Map, Value as Json};
+use store::attempts::Attempt;
+use store::connections::{ConnectionKey, NewConnection};
+use store::credentials::{Credential, SealedTokens};
+use store::{Options, Store, testing};
+use vault::{Sealed, TokenHash, random};
+
+pub(crate) struct World {
+    pub(crate) one: Store,
+    pub(crate) two: Store,
+    pub(crate) url: String,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+pub(crate) fn options(url: &str) -> Options {
+    let mut options = Options::new(url, random::id::<WriterId>(), Arc::new(SystemClock));
+    options.connections = Some(4);
+    options
+}
+
+impl World {
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("claviger.db").display());
+        Self::open(url, directory).await
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let url = testing::fresh_postgres().await?;
+        Some(Self::open(url, tempfile::tempdir().unwrap()).await)
+    }
+
+    async fn open(url: String, directory: tempfile::TempDir) -> Self {
+        let one = Store::open(&options(&url)).await.unwrap();
+        let two = Store::open(&options(&url)).await.unwrap();
+        Self { one, two, url, directory }
+    }
+
+    pub(crate) async fn end(&self) {
+        self.one.close().await;
+        self.two.close().await;
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
+    /// Runs SQL behind the store's back.
+    pub(crate) async fn sql(&self, sql: &str) {
+        if let Some(path) = self.url.strip_prefix("sqlite:") {
+            rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+        } else {
+            let (client, connection) =
+                tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.unwrap();
+            let connection = tokio::spawn(connection);
+            client.batch_execute(sql).await.unwrap();
+            drop(client);
+            let _ = connection.await;
+        }
+    }
+
+    /// Counts the rows of a table behind the store's back.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        if let Some(path) = self.url.strip_prefix("sqlite:") {
+            let database = rusqlite::Connection::open(path).unwrap();
+            return database.query_row(&sql, [], |row| row.get(0)).unwrap();
+        }
+        let (client, connection) = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.query_one(&sql, &[]).await.unwrap().get(0)
+    }
+}
+
+/// Waits until `condition` holds, which on PostgreSQL takes as long as a notice does.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let reached = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), reached).await.is_ok(), "never came true: {what}");
+}
+
+pub(crate) const fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix_ms(1_795_000_000_000 + second * 1000)
+}
+
+pub(crate) fn sealed<T: vault::Sealable>(octets: &str) -> Sealed<T> {
+    Sealed::from_row(octets.as_bytes().to_vec())
+}
+
+pub(crate) fn octets<T: vault::Sealable>(sealed: Option<&Sealed<T>>) -> Option<&str> {
+    sealed.map(|sealed| std::str::from_utf8(sealed.as_bytes()).unwrap())
+}
+
+pub(crate) fn object(json: Json) -> Map<String, Json> {
+    serde_json::from_value(json).unwrap()
+}
+
+pub(crate) fn key(subject: &str, integration: &str) -> ConnectionKey {
+    ConnectionKey {
+        subject: subject.parse().unwrap(),
+        integration: integration.parse().unwrap(),
+        label: Label::default(),
+    }
+}
+
+pub(crate) fn tokens(name: &str, second: i64) -> SealedTokens {
+    SealedTokens {
+        access_token: Some(sealed(&format!("access of {name}"))),
+        refresh_token: Some(sealed(&format!("refresh of {name}"))),
+        extra: Some(sealed(&format!("extra of {name}"))),
+        token_type: "Bearer".to_owned(),
+        scopes: Scopes::parse("read write", " "),
+        expires_at: Some(at(second + 3600)),
+        obtained_at: at(second),
+    }
+}
+
+pub(crate) fn credential(key: &ConnectionKey, name: &str, second: i64) -> Credential {
+    Credential {
+        id: random::id(),
+        subject: key.subject.clone(),
+        integration: key.integration.clone(),
+        provider: "github".parse().unwrap(),
+        client_id: "our app".to_owned(),
+        token_url: "https://provider.example/token".to_owned(),
+        generation: 1,
+        account: Some(Account { id: "17".to_owned(), name: Some("anna@example.com".to_owned()) }),
+        tokens: tokens(name, second),
+        refreshed_at: None,
+        broken: None,
+        last_error: None,
+    }
+}
+
+pub(crate) fn new_connection(key: &ConnectionKey, name: &str, second: i64) -> NewConnection {
+    NewConnection {
+        id: random::id::<ConnectionId>(),
+        key: key.clone(),
+        metadata: Map::new(),
+        requested_scopes: Scopes::parse("read write admin", " "),
+        by: "operator".to_owned(),
+        at: at(second),
+        credential: credential(key, name, second),
+    }
+}
+
+pub(crate) fn attempt(second: i64) -> Attempt {
+    Attempt {
+        id: random::id(),
+        subject: "anna".parse().unwrap(),
+        integration: "github".parse().unwrap(),
+        label: Label::default(),
+        provider: "github".parse().unwrap(),
+        origin: Origin::Settings,
+        return_to: Some("https://app.example/back?x=1".to_owned()),
+        binding: Binding::Cookie,
+        scopes: Scopes::parse("repo read:user", " "),
+        client_id: "our app".to_owned(),
+        redirect_uri: "https://us.example/callback".to_owned(),
+        token_url: "https://provider.example/token".to_owned(),
+        issuer: Some("https://provider.example".to_owned()),
+        authorize_url: "https://provider.example/authorize?client_id=our+app".to_owned(),
+        code_verifier: Some(sealed("verifier")),
+        started_by: "operator".to_owned(),
+        issued_at: at(second),
+        expires_at: at(second + 600),
+        consumed_at: None,
+        binding_hash: None,
+    }
+}
+
+pub(crate) fn hash(text: &str) -> TokenHash {
+    TokenHash::of(text)
+}
+
+pub(crate) const BROKEN: ReconnectReason = ReconnectReason::GrantRevoked;
