@@ -1,0 +1,13 @@
+//! The format of catalog files, shared by the library and by `build.rs`, which checks the files that are compiled in.
+//!
+//! 1. [`mod@file`] reads the TOML and says in which line a mistake stands.
+//! 2. [`entry`] says what an entry consists of, [`recipe`] how answers are read and calls are made, [`template`] and
+//!    [`address`] how addresses and paths are written.
+//! 3. [`check`] applies the rules that types can't.
+
+pub mod address;
+pub mod check;
+pub mod entry;
+pub mod file;
+pub mod recipe;
+pub mod template;

@@ -1,0 +1,27 @@
+//! The outside world: how third parties speak OAuth, and what they say. No database, and no decisions about
+//! connections: those are the connect plane's.
+//!
+//! - [`catalog`]: what each provider documents, as data; [`mod@format`] is how its files are written
+//! - [`endpoints`]: an entry's addresses with their placeholders filled, and its regions
+//! - [`authorize`]: the authorization request (RFC 6749 §4.1.1)
+//! - [`client`]: the one way out; it never reaches into our own network
+//! - [`exchange`], [`refresh`]: a code or a refresh token for an access token (RFC 6749 §4.1.3 and §6)
+//! - [`answer`]: what an answer of a token endpoint means
+//! - [`identity`]: whose account it is
+
+pub mod answer;
+pub mod authorize;
+pub mod catalog;
+pub mod client;
+pub mod endpoints;
+pub mod exchange;
+pub mod format;
+pub mod identity;
+pub mod refresh;
+
+mod client_error;
+mod group;
+mod member;
+mod reach;
+mod token_members;
+mod token_request;

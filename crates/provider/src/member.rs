@@ -1,0 +1,23 @@
+//! Members of JSON answers, by the paths of an entry.
+
+use serde_json::Value;
+
+use crate::format::template::MemberPath;
+
+/// What stands at the path.
+pub(crate) fn find<'a>(path: &MemberPath, value: &'a Value) -> Option<&'a Value> {
+    path.steps().try_fold(value, |value, step| match value {
+        Value::Object(members) => members.get(step),
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// A text or a number, as text.
+pub(crate) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,84 @@
+//! What code exchange and refresh have in common: a form, the client's authentication, an answer.
+
+use data_encoding::BASE64;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use model::Secret;
+use url::form_urlencoded::byte_serialize;
+
+use crate::answer::{self, AnswerError};
+use crate::client::{Call, HttpClient};
+use crate::exchange::{App, TokenAnswer};
+use crate::format::entry::{ClientAuthentication, Entry};
+
+/// A request to a token endpoint.
+pub(crate) struct TokenRequest<'a> {
+    entry: &'a Entry,
+    form: String,
+    authorization: Option<Secret<String>>,
+    /// What an error must not repeat.
+    secrets: Vec<Secret<String>>,
+}
+
+impl<'a> TokenRequest<'a> {
+    /// A form with the grant type, the entry's parameters and the client's authentication (RFC 6749 §2.3.1).
+    pub(crate) fn new(grant_type: &str, entry: &'a Entry, app: &App) -> Self {
+        let secrets = app.client_secret.iter().map(|secret| Secret::from(secret.expose())).collect();
+        let mut request = Self { entry, form: String::new(), authorization: None, secrets };
+        request.push("grant_type", grant_type);
+        for (name, value) in &entry.token_parameters {
+            request.push(name, value);
+        }
+        match (entry.client_authentication, &app.client_secret) {
+            (ClientAuthentication::Basic, Some(secret)) => {
+                request.authorization = Some(basic(&app.client_id, secret.expose()));
+            }
+            (ClientAuthentication::Post, Some(secret)) => {
+                request.push("client_id", &app.client_id);
+                request.push("client_secret", secret.expose());
+            }
+            // A public client names itself in the body (RFC 6749 §3.2.1).
+            (ClientAuthentication::None, _) | (_, None) => {
+                request.push("client_id", &app.client_id);
+            }
+        }
+        request
+    }
+
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        if !self.form.is_empty() {
+            self.form.push('&');
+        }
+        self.form.extend(byte_serialize(name.as_bytes()));
+        self.form.push('=');
+        self.form.extend(byte_serialize(value.as_bytes()));
+    }
+
+    pub(crate) fn push_secret(&mut self, name: &str, value: &str) {
+        self.push(name, value);
+        self.secrets.push(Secret::from(value));
+    }
+
+    /// Sends the form and reads the answer by the entry's recipe.
+    pub(crate) async fn send(self, http: &HttpClient, url: &str) -> Result<TokenAnswer, AnswerError> {
+        let mut call = Call::post(url, self.form)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+            .header(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &self.authorization {
+            // Base64 is always a valid header.
+            if let Ok(mut value) = HeaderValue::from_str(authorization.expose()) {
+                value.set_sensitive(true);
+                call = call.header(AUTHORIZATION, value);
+            }
+        }
+        let response = http.send(call).await?;
+        let sent: Vec<&str> = self.secrets.iter().map(|secret| secret.expose().as_str()).collect();
+        answer::read(self.entry, &response, &sent)
+    }
+}
+
+/// RFC 6749 §2.3.1: id and secret are form-encoded before they are joined.
+fn basic(client_id: &str, client_secret: &str) -> Secret<String> {
+    let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = Secret::new(format!("{}:{}", encode(client_id), encode(client_secret)));
+    Secret::new(format!("Basic {}", BASE64.encode(pair.expose().as_bytes())))
+}

@@ -1,0 +1,16 @@
+//! Against real sockets and real files.
+
+#[cfg(test)]
+mod catalog;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod exchange;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod overrides;
+#[cfg(test)]
+mod provider;
+#[cfg(test)]
+mod tls;
