@@ -1,0 +1,263 @@
+//! The authorization endpoint (RFC 6749 §4.1.1):
+//!
+//! 1. the app and its redirect URI are checked: what is wrong there is told on a page, never by a redirect (§4.1.2.1)
+//! 2. the rest of the request is checked: what is wrong there goes back to the app
+//! 3. the person decides, unless `approve` decides for everybody
+//! 4. the browser goes back with a code or `access_denied`, with `state` and `iss` (RFC 9207)
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use url::Url;
+
+use crate::account::Account;
+use crate::call::{self, Call, Caller, Endpoint};
+use crate::clock;
+use crate::family::Consent;
+use crate::grants::NewCode;
+use crate::language::Language;
+use crate::page::{self, Question, Refusal};
+use crate::parameters::Parameters;
+use crate::pkce;
+use crate::same_origin;
+use crate::sandbox::Sandbox;
+use crate::scope;
+use crate::settings::{Approve, Settings};
+
+/// Longer than any honest request.
+const MAX_QUERY: usize = 16 * 1024;
+
+/// The form's own fields; all others are the request's.
+const DECISION: &str = "decision";
+const ACCOUNT: &str = "account";
+
+/// `GET /oauth/authorize`: the request.
+pub(crate) async fn get(
+    State(sandbox): State<Sandbox>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let parameters = match query.len() {
+        0..=MAX_QUERY => Parameters::parse(query.as_bytes()).map_err(|_| Refusal::Malformed),
+        _ => Err(Refusal::Malformed),
+    };
+    answer(&sandbox, &headers, parameters, None).await
+}
+
+/// `POST /oauth/authorize`: the same request again, with what the person decided.
+pub(crate) async fn post(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let parameters = match same_origin::check(&Method::POST, &headers, sandbox.authority()) {
+        Ok(()) => call::read_form(&headers, body).map_err(|_| Refusal::Malformed),
+        Err(_) => Err(Refusal::OtherOrigin),
+    };
+    let decision = parameters.as_ref().ok().and_then(|parameters| match parameters.get(DECISION) {
+        Some("approve") => Some(Decision::Approve),
+        Some("deny") => Some(Decision::Deny),
+        _ => None,
+    });
+    answer(&sandbox, &headers, parameters, decision).await
+}
+
+#[derive(Clone, Copy)]
+enum Decision {
+    Approve,
+    Deny,
+}
+
+async fn answer(
+    sandbox: &Sandbox,
+    headers: &HeaderMap,
+    parameters: Result<Parameters, Refusal>,
+    decision: Option<Decision>,
+) -> Response {
+    let language = Language::of(headers);
+    let client_id = parameters.as_ref().ok().and_then(|parameters| parameters.get("client_id"));
+    call::run(sandbox, Endpoint::Authorize, Caller::Client(client_id), |call| {
+        let result = match &parameters {
+            Ok(parameters) => authorize(call, parameters, decision, language, sandbox.path()),
+            Err(refusal) => Err(*refusal),
+        };
+        Ok(result.unwrap_or_else(|refusal| {
+            "refused".clone_into(&mut call.row.outcome);
+            call.row.description = Some(refusal.reason());
+            page::refusal(refusal, language, sandbox.path())
+        }))
+    })
+    .await
+}
+
+fn authorize(
+    call: &mut Call<'_>,
+    parameters: &Parameters,
+    decision: Option<Decision>,
+    language: Language,
+    path: &str,
+) -> Result<Response, Refusal> {
+    let request = Request::read(call, parameters)?;
+    let wanted = match request.check(call.settings) {
+        Ok(wanted) => wanted,
+        Err((code, description)) => return Ok(request.fail(call, code, description)),
+    };
+    let (offered, chosen) = accounts(call.settings, parameters);
+    let decision = match (decision, call.settings.approve) {
+        (Some(decision), _) => decision,
+        (None, Approve::Auto) => Decision::Approve,
+        (None, Approve::Deny) => Decision::Deny,
+        (None, Approve::Ask) => {
+            "asked".clone_into(&mut call.row.outcome);
+            let app = call.control.app(request.client_id).ok_or(Refusal::UnknownClient)?;
+            return Ok(page::consent(
+                &Question {
+                    app: app.name(request.client_id),
+                    client_id: request.client_id,
+                    redirect_uri: &request.redirect_uri,
+                    scopes: &wanted.asked,
+                    accounts: &offered,
+                    chosen: &chosen.id,
+                    request: parameters
+                        .sorted()
+                        .into_iter()
+                        .filter(|(name, _)| ![DECISION, ACCOUNT].contains(name))
+                        .collect(),
+                },
+                language,
+                path,
+            ));
+        }
+    };
+    let account = match parameters.get(ACCOUNT) {
+        Some(named) => {
+            offered.into_iter().find(|account| account.answers_to(named)).ok_or(Refusal::Malformed)?
+        }
+        None => chosen,
+    };
+    call.row.account = Some(account.email.clone());
+    Ok(match decision {
+        Decision::Approve => request.approve(call, account, wanted),
+        Decision::Deny => request.fail(call, "access_denied", "The person did not allow it."),
+    })
+}
+
+/// A request whose app and redirect URI are good, so that errors can go back to the app.
+struct Request<'a> {
+    client_id: &'a str,
+    redirect_uri: Url,
+    parameters: &'a Parameters,
+}
+
+/// What a good request leads to.
+struct Wanted {
+    /// What the app asked for, and the person is shown.
+    asked: Vec<String>,
+    /// What it gets of that.
+    granted: Vec<String>,
+    code_challenge: Option<String>,
+}
+
+impl<'a> Request<'a> {
+    /// Step 1.
+    fn read(call: &Call<'_>, parameters: &'a Parameters) -> Result<Self, Refusal> {
+        if parameters.is_repeated("client_id") || parameters.is_repeated("redirect_uri") {
+            return Err(Refusal::Malformed);
+        }
+        let client_id = parameters.get("client_id").ok_or(Refusal::UnknownClient)?;
+        let app = call.control.app(client_id).ok_or(Refusal::UnknownClient)?;
+        let redirect_uri = parameters.get("redirect_uri").ok_or(Refusal::MissingRedirectUri)?;
+        if !app.allows(redirect_uri) {
+            return Err(Refusal::UnknownRedirectUri);
+        }
+        let redirect_uri = Url::parse(redirect_uri).map_err(|_| Refusal::UnknownRedirectUri)?;
+        Ok(Self { client_id, redirect_uri, parameters })
+    }
+
+    /// Step 2: RFC 6749 §4.1.2.1. Fails with the error code and a description.
+    fn check(&self, settings: &Settings) -> Result<Wanted, (&'static str, &'static str)> {
+        let invalid = |description| ("invalid_request", description);
+        if self.parameters.any_repeated() {
+            return Err(invalid("A parameter is repeated."));
+        }
+        match self.parameters.get("response_type") {
+            Some("code") => {}
+            Some(_) => {
+                return Err(("unsupported_response_type", "Only the response_type code is known here."));
+            }
+            None => return Err(invalid("The response_type is missing.")),
+        }
+        let code_challenge = pkce::challenge(self.parameters, settings.pkce).map_err(invalid)?;
+        let text = self.parameters.get("scope").unwrap_or(scope::DEFAULT);
+        let asked = scope::parse(text, &settings.scope_separator)
+            .filter(|scopes| !scopes.is_empty())
+            .ok_or(("invalid_scope", "The scope is malformed."))?;
+        let mut granted = asked.clone();
+        if let Some(only) = &settings.granted_scopes {
+            granted.retain(|scope| only.contains(scope));
+        }
+        if granted.is_empty() {
+            return Err(("invalid_scope", "None of these scopes is granted here."));
+        }
+        Ok(Wanted { asked, granted, code_challenge })
+    }
+
+    fn approve(&self, call: &mut Call<'_>, account: Account, wanted: Wanted) -> Response {
+        "approved".clone_into(&mut call.row.outcome);
+        call.row.scopes = Some(wanted.granted.clone());
+        let code = call.grants.issue_code(NewCode {
+            consent: Consent { client_id: self.client_id.to_owned(), account, scopes: wanted.granted },
+            redirect_uri: self.parameters.get("redirect_uri").unwrap_or_default().to_owned(),
+            code_challenge: wanted.code_challenge,
+            expires_at: clock::after(call.now, call.settings.code_ttl),
+        });
+        self.redirect(call, &[("code", &code)])
+    }
+
+    fn fail(&self, call: &mut Call<'_>, code: &'static str, description: &'static str) -> Response {
+        code.clone_into(&mut call.row.outcome);
+        call.row.description = Some(description);
+        self.redirect(call, &[("error", code), ("error_description", description)])
+    }
+
+    /// Step 4. The app's own query stays (RFC 6749 §3.1.2).
+    fn redirect(&self, call: &Call<'_>, answer: &[(&str, &str)]) -> Response {
+        let mut location = self.redirect_uri.clone();
+        {
+            let mut query = location.query_pairs_mut();
+            query.extend_pairs(answer);
+            if let Some(state) =
+                self.parameters.get("state").filter(|_| !self.parameters.is_repeated("state"))
+            {
+                query.append_pair("state", state);
+            }
+            if call.settings.send_iss {
+                query.append_pair("iss", call.base);
+            }
+        }
+        // 303, so that no browser posts the decision to the app as well.
+        let headers = [(header::LOCATION, location.as_str()), (header::CACHE_CONTROL, "no-store")];
+        (StatusCode::SEE_OTHER, headers).into_response()
+    }
+}
+
+/// Whom the person may choose between, and who it is when nobody chooses: the control's account before the app's
+/// `login_hint`.
+fn accounts(settings: &Settings, parameters: &Parameters) -> (Vec<Account>, Account) {
+    let mut offered = Account::residents();
+    let hinted = || {
+        let hint = parameters.get("login_hint")?;
+        offered.iter().find(|account| account.answers_to(hint)).cloned()
+    };
+    let chosen = match settings.account {
+        Some(_) => settings.account(),
+        None => hinted().unwrap_or_else(|| settings.account()),
+    };
+    if !offered.contains(&chosen) {
+        offered.insert(0, chosen.clone());
+    }
+    (offered, chosen)
+}

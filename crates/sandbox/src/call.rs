@@ -1,0 +1,166 @@
+//! What happens to each call: the app's settings are looked up, a failure that is due is served, otherwise the work is
+//! done, the log gets its row, and the answer is held back by the latency.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::answer::OAuthError;
+use crate::client_auth::{self, Credentials};
+use crate::control::Control;
+use crate::failure::{self, Kind};
+use crate::grants::Grants;
+use crate::log::Row;
+use crate::parameters::{Parameters, Unreadable};
+use crate::sandbox::Sandbox;
+use crate::settings::{LONGEST_PAUSE_MS, Settings};
+
+/// What is called, as the log and a failure's `endpoints` name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Endpoint {
+    Authorize,
+    Token,
+    Revoke,
+    Introspect,
+    Userinfo,
+    Api,
+}
+
+/// One call, while it is worked on.
+pub(crate) struct Call<'a> {
+    pub(crate) control: &'a Control,
+    pub(crate) grants: &'a mut Grants,
+    /// Those towards the app that calls.
+    pub(crate) settings: &'a Settings,
+    /// The app's clock.
+    pub(crate) now: i64,
+    pub(crate) base: &'a str,
+    pub(crate) row: &'a mut Row,
+}
+
+/// Who calls, as far as can be told before anything is checked.
+pub(crate) enum Caller<'a> {
+    Client(Option<&'a str>),
+    Bearer(Option<&'a str>),
+}
+
+/// Runs one call. The work is done at once, so that a client who does not wait for a slow answer changes nothing.
+pub(crate) async fn run(
+    sandbox: &Sandbox,
+    endpoint: Endpoint,
+    caller: Caller<'_>,
+    work: impl FnOnce(&mut Call<'_>) -> Result<Response, OAuthError>,
+) -> Response {
+    let (outcome, pause) = begin(sandbox, endpoint, &caller, work);
+    if !pause.is_zero() {
+        sandbox.pause(pause).await;
+    }
+    outcome
+}
+
+fn begin(
+    sandbox: &Sandbox,
+    endpoint: Endpoint,
+    caller: &Caller<'_>,
+    work: impl FnOnce(&mut Call<'_>) -> Result<Response, OAuthError>,
+) -> (Response, Duration) {
+    let clock_ms = sandbox.clock_ms();
+    let mut state = sandbox.state();
+    let state = &mut *state;
+    let client_id = match *caller {
+        Caller::Client(named) => named,
+        Caller::Bearer(token) => token.and_then(|token| state.grants.client_of(token)),
+    };
+    let client_id = client_id.filter(|id| state.control.app(id).is_some()).map(str::to_owned);
+    let mut row = Row::new(clock_ms, endpoint);
+    row.client_id.clone_from(&client_id);
+
+    if let Some(fail) = state.control.take_failure(client_id.as_deref(), endpoint) {
+        let response = failure::response(&fail, sandbox.base());
+        let hangs = fail.kind == Kind::Hang;
+        row.outcome = format!("fail:{}", fail.kind.name());
+        row.status = (!hangs).then(|| response.status().as_u16());
+        state.log.push(row);
+        let pause = if hangs { LONGEST_PAUSE_MS } else { 0 };
+        return (response, Duration::from_millis(pause));
+    }
+
+    let settings = state.control.settings(client_id.as_deref());
+    let result = work(&mut Call {
+        control: &state.control,
+        grants: &mut state.grants,
+        settings,
+        now: settings.now_ms(clock_ms),
+        base: sandbox.base(),
+        row: &mut row,
+    });
+    let response = result.unwrap_or_else(|error| {
+        error.code.clone_into(&mut row.outcome);
+        row.description = Some(error.description);
+        if endpoint == Endpoint::Token {
+            error.token_response(settings.token_format)
+        } else {
+            error.into_response()
+        }
+    });
+    row.status = Some(response.status().as_u16());
+    let pause = if endpoint == Endpoint::Authorize { 0 } else { settings.latency };
+    state.log.push(row);
+    (response, Duration::from_millis(pause))
+}
+
+/// A request of a client to the token, revocation or introspection endpoint.
+pub(crate) struct ClientRequest {
+    pub(crate) parameters: Parameters,
+    pub(crate) credentials: Credentials,
+}
+
+impl ClientRequest {
+    /// Reads a form (RFC 6749 §3.2): its type, size and encoding, no parameter twice, and one set of credentials.
+    pub(crate) fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Self, OAuthError> {
+        let parameters = read_form(headers, body)?;
+        if parameters.any_repeated() {
+            return Err(OAuthError::invalid_request("A parameter is repeated."));
+        }
+        let credentials = client_auth::presented(headers, &parameters)?;
+        Ok(Self { parameters, credentials })
+    }
+
+    /// Who the client says that it is.
+    pub(crate) fn caller(request: &Result<Self, OAuthError>) -> Caller<'_> {
+        Caller::Client(request.as_ref().ok().map(|request| request.credentials.client_id.as_str()))
+    }
+
+    /// The value, or `invalid_request` with this description.
+    pub(crate) fn require(&self, name: &str, missing: &'static str) -> Result<&str, OAuthError> {
+        self.parameters.get(name).ok_or(OAuthError::invalid_request(missing))
+    }
+}
+
+/// A body of `application/x-www-form-urlencoded`, at most 64 KiB.
+pub(crate) fn read_form(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Parameters, OAuthError> {
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded."));
+    }
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => OAuthError::too_large(),
+        _ => OAuthError::invalid_request("The body could not be read."),
+    })?;
+    Parameters::parse(&body).map_err(|unreadable| {
+        OAuthError::invalid_request(match unreadable {
+            Unreadable::TooMany => "The request has more than 64 parameters.",
+            Unreadable::NotUtf8 => "The parameters are not percent-encoded UTF-8.",
+        })
+    })
+}

@@ -1,0 +1,203 @@
+//! What a person reads: the consent, a refusal, and what this place is. No script anywhere.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use url::Url;
+
+use crate::account::Account;
+use crate::language::{Language, Words};
+use crate::sandbox::Sandbox;
+
+/// A request that can't go on, and whose app can't be told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Malformed,
+    UnknownClient,
+    MissingRedirectUri,
+    UnknownRedirectUri,
+    OtherOrigin,
+}
+
+impl Refusal {
+    /// What the log says.
+    pub(crate) fn reason(self) -> &'static str {
+        self.say(Language::English.words())
+    }
+
+    fn say(self, words: &'static Words) -> &'static str {
+        match self {
+            Self::Malformed => words.malformed,
+            Self::UnknownClient => words.unknown_client,
+            Self::MissingRedirectUri => words.missing_redirect_uri,
+            Self::UnknownRedirectUri => words.unknown_redirect_uri,
+            Self::OtherOrigin => words.other_origin,
+        }
+    }
+}
+
+/// What a person is asked.
+pub(crate) struct Question<'a> {
+    pub(crate) app: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) redirect_uri: &'a Url,
+    pub(crate) scopes: &'a [String],
+    pub(crate) accounts: &'a [Account],
+    /// The id of the account that is marked.
+    pub(crate) chosen: &'a str,
+    /// The parameters of the request, to be sent again with the decision.
+    pub(crate) request: Vec<(&'a str, &'a str)>,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentPage<'a> {
+    words: &'static Words,
+    path: &'a str,
+    question: &'a Question<'a>,
+    title: String,
+    heading: String,
+    will: String,
+    until: String,
+    initials: String,
+    permissions: Vec<(&'static str, Option<&'a str>)>,
+    returns_to: String,
+}
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalPage<'a> {
+    words: &'static Words,
+    path: &'a str,
+    reason: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage<'a> {
+    words: &'static Words,
+    path: &'a str,
+    base: &'a str,
+    accounts: Vec<Account>,
+}
+
+/// The consent page.
+pub(crate) fn consent(question: &Question<'_>, language: Language, path: &str) -> Response {
+    let words = language.words();
+    let named = |message: &str| message.replace("{app}", question.app);
+    let page = ConsentPage {
+        words,
+        path,
+        question,
+        title: named(words.consent_title),
+        heading: named(words.consent_heading),
+        will: named(words.will),
+        until: named(words.until),
+        initials: initials(question.app),
+        permissions: question
+            .scopes
+            .iter()
+            .map(|scope| match words.permission(scope) {
+                Some(sentence) => (sentence, None),
+                None => (words.other_scope, Some(scope.as_str())),
+            })
+            .collect(),
+        returns_to: host(question.redirect_uri),
+    };
+    // Chromium holds the redirects that follow a form to form-action, all of them: the app's, and those by which the app
+    // sends the person on to pages of its own on other hosts. So the scheme is as much as can be named.
+    let form_action = format!("'self' {}:", question.redirect_uri.scheme());
+    html(StatusCode::OK, &page, language, &form_action)
+}
+
+/// Why it can't go on, for the person and the developer.
+pub(crate) fn refusal(refusal: Refusal, language: Language, path: &str) -> Response {
+    let words = language.words();
+    let status =
+        if refusal == Refusal::OtherOrigin { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+    html(status, &RefusalPage { words, path, reason: refusal.say(words) }, language, "'none'")
+}
+
+/// `GET /`: what this place is.
+pub(crate) async fn home(State(sandbox): State<Sandbox>, headers: HeaderMap) -> Response {
+    let language = Language::of(&headers);
+    let page = HomePage {
+        words: language.words(),
+        path: sandbox.path(),
+        base: sandbox.base(),
+        accounts: Account::residents(),
+    };
+    html(StatusCode::OK, &page, language, "'none'")
+}
+
+/// `GET /assets/sandbox.css`.
+pub(crate) async fn stylesheet() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, include_str!("../assets/sandbox.css")).into_response()
+}
+
+fn html(status: StatusCode, page: &impl Template, language: Language, form_action: &str) -> Response {
+    let body = match page.render() {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::error!(%error, "sandbox.page_not_rendered");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_LANGUAGE, language.words().tag),
+        (header::VARY, "Accept-Language"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
+    ];
+    (status, headers, body).into_response()
+}
+
+/// Where [`home`] is: a nested router answers at its prefix without a slash.
+pub(crate) fn home_link(path: &str) -> &str {
+    if path.is_empty() { "/" } else { path }
+}
+
+/// Host and port for the web, the scheme for an app on the device.
+fn host(redirect_uri: &Url) -> String {
+    match redirect_uri.authority() {
+        "" => format!("{}:", redirect_uri.scheme()),
+        authority => authority.to_owned(),
+    }
+}
+
+/// Up to two letters for the mark.
+fn initials(name: &str) -> String {
+    let mut words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or("?");
+    match words.next() {
+        Some(second) => first.chars().take(1).chain(second.chars().take(1)).collect::<String>(),
+        None => first.chars().take(2).collect(),
+    }
+    .to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_has_the_apps_initials() {
+        for (name, expected) in
+            [("Claviger", "CL"), ("my shop", "MS"), ("x", "X"), ("--", "?"), ("õun", "ÕU")]
+        {
+            assert_eq!(initials(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_app_on_the_device_is_named_by_its_scheme() {
+        assert_eq!(host(&Url::parse("com.example.app:/callback").unwrap()), "com.example.app:");
+        assert_eq!(host(&Url::parse("http://127.0.0.1:8976/callback").unwrap()), "127.0.0.1:8976");
+    }
+}
