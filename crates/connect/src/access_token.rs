@@ -1,0 +1,179 @@
+//! The hot path of the product: a token that works, by one table.
+//!
+//! | the stored token | answer |
+//! | --- | --- |
+//! | good beyond the buffer | it, at once; nothing is written |
+//! | inside the buffer, still live | it, at once; a refresh is started in the background |
+//! | expired, below `minValidity`, or reported as rejected | the caller waits for the one refresh under way |
+//! | expired, and the provider does not answer | [`Error::ProviderUnavailable`] |
+//! | the grant is dead | [`Error::ReconnectRequired`] |
+//! | none | [`Error::ConnectionNotFound`] |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{AccessToken, ReconnectReason, Timestamp, TokenExtra};
+use store::connections::{ConnectionKey, Standing};
+use vault::TokenHash;
+
+use crate::refresh::{Landing, Trigger};
+use crate::{Connect, Error, Result};
+
+/// The longest that a caller waits for a refresh, and the default.
+pub const MAX_WAIT: Duration = Duration::from_secs(65);
+
+/// How soon a caller may come again when the refresh takes longer than it wanted to wait.
+const STILL_FLYING: Duration = Duration::from_secs(5);
+
+/// What the product asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wish {
+    /// How long the token must be good for, at least.
+    pub min_validity: Duration,
+    /// The token that the provider's API refused.
+    pub rejected: Option<TokenHash>,
+    /// How long to wait for a refresh; `None` for [`MAX_WAIT`].
+    pub wait: Option<Duration>,
+}
+
+/// A token in the product's hands.
+#[derive(Debug)]
+pub struct Token {
+    /// RFC 6749 §1.4.
+    pub access_token: AccessToken,
+    /// Members of the provider's own, as a JSON object.
+    pub extra: Option<TokenExtra>,
+    /// What else the row says of it.
+    pub standing: Arc<Standing>,
+}
+
+impl Connect {
+    /// A token that works.
+    pub async fn access_token(&self, key: &ConnectionKey, wish: Wish) -> Result<Token> {
+        let standing = self.standing(key).await?;
+        let now = self.now();
+        match self.judge(&standing, wish, now)? {
+            Verdict::Good => self.hand_out(standing),
+            Verdict::Due => {
+                // Serve first: nobody waits for a refresh that is only near.
+                if !self.flights.rests(&standing.credential, now) {
+                    drop(self.fly(standing.credential, standing.generation, Trigger::Background));
+                }
+                self.hand_out(standing)
+            }
+            Verdict::Needed { live } => self.wait_for_fresh(key, standing, wish, live).await,
+        }
+    }
+
+    /// Refreshes now, even when nothing is due.
+    pub async fn force_refresh(&self, key: &ConnectionKey) -> Result<()> {
+        let standing = self.standing(key).await?;
+        let landing =
+            self.fly(standing.credential, standing.generation, Trigger::Forced).landing(MAX_WAIT).await;
+        self.landed(key, landing).await
+    }
+
+    async fn standing(&self, key: &ConnectionKey) -> Result<Arc<Standing>> {
+        let standing = self.store().connections.standing(key).await?.ok_or_else(|| Self::not_found(key))?;
+        match standing.broken {
+            Some((since, reason)) => Err(Error::ReconnectRequired { reason, since }),
+            None => Ok(standing),
+        }
+    }
+
+    fn judge(&self, standing: &Standing, wish: Wish, now: Timestamp) -> Result<Verdict> {
+        let rejected = match (&wish.rejected, &standing.access_token) {
+            (Some(rejected), Some(sealed)) => {
+                let token: AccessToken = self.open(standing, sealed)?;
+                TokenHash::of(token.expose()) == *rejected
+            }
+            _ => false,
+        };
+        let expired = standing.expires_at.is_some_and(|end| end <= now);
+        if standing.access_token.is_none() || expired || rejected {
+            return Ok(Verdict::Needed { live: false });
+        }
+        let Some(end) = standing.expires_at else {
+            return Ok(Verdict::Good);
+        };
+        let (lifetime, left) = (end.since(standing.obtained_at), end.since(now));
+        let buffer = self.parts.settings.refresh_before.min(lifetime / 5);
+        // More than a fresh token could give can't be asked for: it would refresh at every read.
+        let needed = wish.min_validity.min(lifetime.saturating_sub(buffer));
+        Ok(match standing.has_refresh_token {
+            _ if left > buffer && left >= needed => Verdict::Good,
+            false if left >= wish.min_validity => Verdict::Good,
+            true if left >= needed => Verdict::Due,
+            _ => Verdict::Needed { live: true },
+        })
+    }
+
+    async fn wait_for_fresh(
+        &self,
+        key: &ConnectionKey,
+        standing: Arc<Standing>,
+        wish: Wish,
+        live: bool,
+    ) -> Result<Token> {
+        if !standing.has_refresh_token && live {
+            // It can't be renewed, but it works: the caller learns its end from `expires_at`.
+            return self.hand_out(standing);
+        }
+        let flight = self.fly(standing.credential, standing.generation, Trigger::Read);
+        let landing = flight.landing(wish.wait.unwrap_or(MAX_WAIT).min(MAX_WAIT)).await;
+        match self.landed(key, landing).await {
+            Ok(()) => {}
+            // What still works is not withheld because the provider is down.
+            Err(Error::ProviderUnavailable { .. } | Error::ProviderConfiguration { .. }) if live => {
+                return self.hand_out(standing);
+            }
+            Err(error) => return Err(error),
+        }
+        let fresh = self.standing(key).await?;
+        if fresh.access_token.is_none() || fresh.expires_at.is_some_and(|end| end <= self.now()) {
+            return Err(Error::ProviderUnavailable { retry_after: STILL_FLYING });
+        }
+        self.hand_out(fresh)
+    }
+
+    async fn landed(&self, key: &ConnectionKey, landing: Option<Landing>) -> Result<()> {
+        match landing {
+            Some(Landing::Fresh) => Ok(()),
+            Some(Landing::Dead) => {
+                // The store says why; if it was repaired meanwhile, all the better.
+                self.standing(key).await.map(drop)
+            }
+            Some(Landing::Unavailable(retry_after)) => Err(Error::ProviderUnavailable { retry_after }),
+            Some(Landing::Configuration(error)) => Err(Error::ProviderConfiguration { error }),
+            Some(Landing::Failed(error)) => Err(Arc::try_unwrap(error)
+                .unwrap_or_else(|shared| Error::Store(store::Error::Unavailable(shared.to_string().into())))),
+            None => Err(Error::ProviderUnavailable { retry_after: STILL_FLYING }),
+        }
+    }
+
+    fn hand_out(&self, standing: Arc<Standing>) -> Result<Token> {
+        let Some(sealed) = &standing.access_token else {
+            let since = standing.obtained_at;
+            return Err(Error::ReconnectRequired { reason: ReconnectReason::NoRefreshToken, since });
+        };
+        let access_token = self.open(&standing, sealed)?;
+        let extra = standing.extra.as_ref().map(|sealed| self.open(&standing, sealed)).transpose()?;
+        Ok(Token { access_token, extra, standing })
+    }
+
+    fn open<T: vault::Sealable>(&self, standing: &Standing, sealed: &vault::Sealed<T>) -> Result<T> {
+        let opened = self.parts.keyring.open(&standing.credential, sealed);
+        opened.map_err(|source| Error::Vault { table: "credentials", source })
+    }
+}
+
+/// What the table says of a stored token.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Good beyond the buffer.
+    Good,
+    /// Inside the buffer, still live.
+    Due,
+    /// The caller has to wait; `live` tells whether the old one could still be handed out.
+    Needed { live: bool },
+}

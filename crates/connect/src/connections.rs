@@ -1,0 +1,124 @@
+//! List, inspect, metadata, import: what the product does with its connections beside using them.
+
+use model::{
+    AccessToken, Account, Actor, AuditEvent, CredentialId, Outcome, RefreshToken, Scopes, Timestamp,
+    TokenExtra,
+};
+use serde_json::{Map, Value};
+use store::connections::{Connection, ConnectionKey, Cursor, Filter, MetadataWrite, NewConnection};
+use store::credentials::{Credential, SealedTokens};
+
+use crate::{Connect, Error, Result};
+
+/// The most metadata that a connection collects, in octets of JSON.
+const MAX_METADATA: usize = 64 * 1024;
+
+/// Tokens that the product already has. A refresh token alone is enough: the first read refreshes.
+#[derive(Debug)]
+pub struct Import {
+    /// RFC 6749 §1.4.
+    pub access_token: Option<AccessToken>,
+    /// RFC 6749 §1.5.
+    pub refresh_token: Option<RefreshToken>,
+    /// RFC 6749 §7.1.
+    pub token_type: String,
+    /// When the access token ends; `None` when the product does not know.
+    pub expires_at: Option<Timestamp>,
+    /// What was granted; `None` for what the integration asks for.
+    pub scopes: Option<Scopes>,
+    /// Members of the provider's own.
+    pub extra: Option<TokenExtra>,
+    /// The account at the provider.
+    pub account: Option<Account>,
+    /// The product's own data.
+    pub metadata: Map<String, Value>,
+}
+
+impl Connect {
+    /// Connections in the order of their ids.
+    pub async fn list(&self, filter: &Filter, cursor: Option<Cursor>, limit: u32) -> Result<Vec<Connection>> {
+        Ok(self.store().connections.list(filter, cursor, limit).await?)
+    }
+
+    /// One connection, disconnected ones too.
+    pub async fn inspect(&self, key: &ConnectionKey) -> Result<Connection> {
+        self.store().connections.get(key).await?.ok_or_else(|| Self::not_found(key))
+    }
+
+    /// Merges a patch into the product's own data (RFC 7396). Many small patches end where one large one does.
+    pub async fn merge_metadata(
+        &self,
+        key: &ConnectionKey,
+        patch: &Map<String, Value>,
+        generation: Option<i64>,
+    ) -> Result<Connection> {
+        let before = self.inspect(key).await?.metadata;
+        if size(&before) + size(patch) > MAX_METADATA {
+            let rule = format!("keep it within {MAX_METADATA} octets of JSON");
+            return Err(Error::InvalidParameter { name: "metadata", rule });
+        }
+        match self.store().connections.merge_metadata(key, patch, generation, self.now()).await? {
+            MetadataWrite::Merged(connection) => Ok(*connection),
+            MetadataWrite::Conflict { generation } => Err(Error::GenerationConflict { generation }),
+            MetadataWrite::NotFound => Err(Self::not_found(key)),
+        }
+    }
+
+    /// Takes over tokens that the product already has.
+    pub async fn import(&self, key: &ConnectionKey, import: Import, by: Actor) -> Result<Connection> {
+        let integration = self.integration(&key.integration, &key.subject).await?;
+        let endpoints = integration.endpoints(None)?;
+        self.admit(&key.subject).await?;
+        let id: CredentialId = vault::random::id();
+        let keyring = &self.parts.keyring;
+        let now = self.now();
+        let scopes = import.scopes.unwrap_or_else(|| integration.scopes.clone());
+        let connected = self
+            .store()
+            .connections
+            .connect(&NewConnection {
+                id: vault::random::id(),
+                key: key.clone(),
+                metadata: import.metadata,
+                requested_scopes: scopes.clone(),
+                by: by.to_string(),
+                at: now,
+                credential: Credential {
+                    id,
+                    subject: key.subject.clone(),
+                    integration: key.integration.clone(),
+                    provider: integration.entry.id.clone(),
+                    client_id: integration.app.client_id.clone(),
+                    token_url: endpoints.refresh,
+                    generation: 1,
+                    account: import.account,
+                    tokens: SealedTokens {
+                        access_token: import.access_token.as_ref().map(|token| keyring.seal(&id, token)),
+                        refresh_token: import.refresh_token.as_ref().map(|token| keyring.seal(&id, token)),
+                        extra: import.extra.as_ref().map(|extra| keyring.seal(&id, extra)),
+                        token_type: import.token_type,
+                        scopes,
+                        expires_at: import.expires_at,
+                        obtained_at: now,
+                    },
+                    refreshed_at: None,
+                    broken: None,
+                    last_error: None,
+                },
+            })
+            .await?;
+        self.audit(
+            AuditEvent::new(now, "connection.imported", Outcome::Success, by)
+                .subject(&key.subject)
+                .target(connected.id)
+                .fact("integration", key.integration.as_str())
+                .fact("created", connected.created),
+        )
+        .await?;
+        self.inspect(key).await
+    }
+}
+
+fn size(metadata: &Map<String, Value>) -> usize {
+    serde_json::to_string(metadata).map_or(usize::MAX / 4, |text| text.len())
+}

@@ -1,0 +1,133 @@
+//! Why the connect plane did not do it.
+
+use std::time::Duration;
+
+use model::{IntegrationId, ProblemCode, ReconnectReason, SubjectId, Timestamp};
+use provider::answer::AnswerError;
+
+/// Why the connect plane did not do it; each has its code in the registry.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operator wants subjects to be made beforehand, and this one was not.
+    #[error("the subject {subject} does not exist")]
+    SubjectNotFound {
+        /// The subject.
+        subject: SubjectId,
+    },
+    /// Neither the configuration, the store nor the catalog has it.
+    #[error("no integration is named {integration}")]
+    IntegrationNotFound {
+        /// The name.
+        integration: IntegrationId,
+    },
+    /// The configuration or the request names a provider that the catalog lacks.
+    #[error("the catalog has no provider {provider}")]
+    ProviderNotFound {
+        /// The name.
+        provider: String,
+    },
+    /// There is no `client_id` (or secret, or parameter) for it.
+    #[error("the integration {integration} is not configured: {missing}")]
+    IntegrationNotConfigured {
+        /// The integration.
+        integration: IntegrationId,
+        /// What is missing.
+        missing: String,
+    },
+    /// The configuration file has it; the API can't change it.
+    #[error("the integration {integration} stands in the configuration file")]
+    IntegrationInConfiguration {
+        /// The integration.
+        integration: IntegrationId,
+    },
+    /// A parameter is out of its bounds.
+    #[error("{name}: {rule}")]
+    InvalidParameter {
+        /// Its name, as the request spells it.
+        name: &'static str,
+        /// The rule that it broke.
+        rule: String,
+    },
+    /// `returnTo` is not on the list.
+    #[error("returnTo is not on the list of connect.return_to")]
+    ReturnToNotAllowed,
+    /// The subject has no such connection, or it is disconnected.
+    #[error("{subject} has no connection to {integration}")]
+    ConnectionNotFound {
+        /// The subject.
+        subject: SubjectId,
+        /// The integration.
+        integration: IntegrationId,
+    },
+    /// Only the person can repair it.
+    #[error("the connection needs the person again: {}", reason.word())]
+    ReconnectRequired {
+        /// Why.
+        reason: ReconnectReason,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The provider did not answer, or said that it can't just now.
+    #[error("the provider did not answer")]
+    ProviderUnavailable {
+        /// When it makes sense to try again.
+        retry_after: Duration,
+    },
+    /// The provider refuses our app.
+    #[error("the provider refuses our app: {}", error.as_deref().unwrap_or("no reason given"))]
+    ProviderConfiguration {
+        /// The provider's `error` member.
+        error: Option<String>,
+    },
+    /// The write stated a generation that has passed.
+    #[error("the connection has generation {generation} by now")]
+    GenerationConflict {
+        /// The generation that it has.
+        generation: i64,
+    },
+    /// The link that starts an attempt is unknown, used or expired.
+    #[error("the link is unknown, was used, or has expired")]
+    InvalidTicket,
+    /// The code exchange did not yield tokens.
+    #[error("the code exchange failed")]
+    ExchangeFailed(#[source] Box<AnswerError>),
+    /// The work stopped before its end; the log says why.
+    #[error("the work stopped before its end")]
+    Interrupted,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A sealed value did not open: changed, moved, or of an unknown key.
+    #[error("a sealed value of {table} does not open")]
+    Vault {
+        /// The table.
+        table: &'static str,
+        /// Why.
+        #[source]
+        source: vault::OpenError,
+    },
+}
+
+impl Error {
+    /// The code in the registry.
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::SubjectNotFound { .. } => ProblemCode::SubjectNotFound,
+            Self::IntegrationNotFound { .. } => ProblemCode::IntegrationNotFound,
+            Self::ProviderNotFound { .. } => ProblemCode::ProviderNotFound,
+            Self::IntegrationNotConfigured { .. } => ProblemCode::IntegrationNotConfigured,
+            Self::IntegrationInConfiguration { .. } => ProblemCode::IntegrationInConfiguration,
+            Self::InvalidParameter { .. } => ProblemCode::InvalidParameter,
+            Self::ReturnToNotAllowed => ProblemCode::ReturnToNotAllowed,
+            Self::ConnectionNotFound { .. } => ProblemCode::ConnectionNotFound,
+            Self::ReconnectRequired { .. } => ProblemCode::ReconnectRequired,
+            Self::ProviderUnavailable { .. } => ProblemCode::ProviderUnavailable,
+            Self::ProviderConfiguration { .. } => ProblemCode::ProviderConfiguration,
+            Self::GenerationConflict { .. } => ProblemCode::GenerationConflict,
+            Self::InvalidTicket => ProblemCode::InvalidTicket,
+            Self::ExchangeFailed(_) => ProblemCode::ExchangeFailed,
+            Self::Store(store::Error::Unavailable(_)) => ProblemCode::StoreUnavailable,
+            Self::Store(_) | Self::Vault { .. } | Self::Interrupted => ProblemCode::InternalError,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Which of our apps speaks for whom: the subject's own, else the configuration file's, else the one that came through
+//! the API.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    Actor, AuditEvent, ClientSecret, GroupId, IntegrationId, Outcome, ProviderId, Scopes, SubjectId,
+    Timestamp,
+};
+use provider::catalog::{Endpoints, Entry, Region};
+use provider::exchange::App;
+use store::integrations::IntegrationRow;
+
+use crate::{Connect, Error, Result};
+
+/// An integration of the configuration file.
+#[derive(Debug, Clone)]
+pub struct ConfiguredIntegration {
+    /// The catalog entry.
+    pub provider: ProviderId,
+    /// RFC 6749 §2.2; `None` where the operator has not filled it in yet.
+    pub client_id: Option<String>,
+    /// RFC 6749 §2.3.1.
+    pub client_secret: Option<ClientSecret>,
+    /// Scopes to ask for instead of the entry's.
+    pub scopes: Option<Scopes>,
+    /// A redirect URI instead of our own.
+    pub redirect_uri: Option<String>,
+    /// What fills the placeholders of the entry's endpoints.
+    pub parameters: BTreeMap<String, String>,
+    /// How long an attempt may take here.
+    pub attempt_ttl: Option<Duration>,
+}
+
+/// Where an integration's app credentials come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The subject's own.
+    Subject,
+    /// The configuration file.
+    Configuration,
+    /// The API, for the whole instance.
+    Api,
+}
+
+/// An integration, ready to be used for one subject.
+pub(crate) struct Integration {
+    pub(crate) id: IntegrationId,
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) app: App,
+    pub(crate) scopes: Scopes,
+    redirect_uri: Option<String>,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Integration {
+    /// The entry's addresses with every placeholder filled.
+    pub(crate) fn endpoints(&self, region: Option<&Region>) -> Result<Endpoints> {
+        self.entry.endpoints(&self.parameters, region).map_err(|error| Error::IntegrationNotConfigured {
+            integration: self.id.clone(),
+            missing: error.to_string(),
+        })
+    }
+
+    /// The redirect URI: the operator's, else ours with the id of the group or, without one, of the integration, so
+    /// that an answer of one server can't be taken for another's (RFC 9700 §4.4.2.2).
+    pub(crate) fn redirect_uri(&self, public_url: &str) -> String {
+        self.redirect_uri
+            .clone()
+            .unwrap_or_else(|| format!("{public_url}/api/oauth/callback/{}", self.callback_id()))
+    }
+
+    /// What stands at the end of the callback's path.
+    pub(crate) fn callback_id(&self) -> String {
+        callback_id(&self.id, &self.entry)
+    }
+}
+
+pub(crate) fn callback_id(id: &IntegrationId, entry: &Entry) -> String {
+    entry.group.as_ref().map_or_else(|| id.to_string(), GroupId::to_string)
+}
+
+/// An integration as the backend lists it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its name.
+    pub id: IntegrationId,
+    /// The catalog entry.
+    pub entry: Arc<Entry>,
+    /// Whether app credentials are there, so that it can be connected.
+    pub configured: bool,
+    /// What it asks for.
+    pub scopes: Scopes,
+    /// Where it was set up.
+    pub source: Source,
+}
+
+impl Listed {
+    fn new(
+        id: IntegrationId,
+        entry: Arc<Entry>,
+        scopes: Option<Scopes>,
+        source: Source,
+        has_client: bool,
+        parameters: &BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            id,
+            configured: has_client && entry.endpoints(parameters, None).is_ok(),
+            scopes: scopes.unwrap_or_else(|| entry.default_scopes.clone()),
+            source,
+            entry,
+        }
+    }
+}
+
+/// An integration to set up through the API.
+#[derive(Debug)]
+pub struct NewIntegration {
+    /// Its name.
+    pub id: IntegrationId,
+    /// The subject whose own it is; `None` for the whole instance.
+    pub subject: Option<SubjectId>,
+    /// The catalog entry; `None` for the one of the same name.
+    pub provider: Option<ProviderId>,
+    /// RFC 6749 §2.2.
+    pub client_id: String,
+    /// RFC 6749 §2.3.1.
+    pub client_secret: Option<ClientSecret>,
+    /// Scopes to ask for instead of the entry's.
+    pub scopes: Option<Scopes>,
+    /// A redirect URI instead of our own.
+    pub redirect_uri: Option<String>,
+}
+
+impl Connect {
+    /// Every integration of the instance, by name.
+    pub async fn integrations(&self) -> Result<Vec<Listed>> {
+        let mut listed = BTreeMap::new();
+        for row in self.store().integrations.list().await? {
+            let entry = self.entry(&row.provider)?;
+            let one = Listed::new(row.id.clone(), entry, row.scopes, Source::Api, true, &BTreeMap::new());
+            listed.insert(row.id, one);
+        }
+        for (id, configured) in &self.parts.settings.integrations {
+            let entry = self.entry(&configured.provider)?;
+            let (scopes, has_client) = (configured.scopes.clone(), configured.client_id.is_some());
+            let source = Source::Configuration;
+            let one = Listed::new(id.clone(), entry, scopes, source, has_client, &configured.parameters);
+            listed.insert(id.clone(), one);
+        }
+        Ok(listed.into_values().collect())
+    }
+
+    /// Sets up an integration, or changes one that came through the API. The configuration file stays the master of
+    /// what it names; a subject's own app credentials are free of it.
+    pub async fn put_integration(&self, new: NewIntegration, by: Actor) -> Result<Listed> {
+        let configured = self.parts.settings.integrations.get(&new.id);
+        if new.subject.is_none() && configured.is_some() {
+            return Err(Error::IntegrationInConfiguration { integration: new.id });
+        }
+        let provider = match (new.provider, configured) {
+            (Some(provider), _) => provider,
+            (None, Some(configured)) => configured.provider.clone(),
+            (None, None) => match self.store().integrations.get(&new.id, None).await? {
+                Some(row) => row.provider,
+                None => provider_of_the_same_name(&new.id)?,
+            },
+        };
+        let entry = self.entry(&provider)?;
+        if let Some(subject) = &new.subject {
+            self.admit(subject).await?;
+        }
+        let now = self.now();
+        let row = IntegrationRow::seal_row(&new.id, new.subject.as_ref());
+        let row = IntegrationRow {
+            client_secret: new.client_secret.as_ref().map(|secret| self.parts.keyring.seal(&row, secret)),
+            id: new.id,
+            subject: new.subject,
+            provider,
+            client_id: new.client_id,
+            scopes: new.scopes,
+            redirect_uri: new.redirect_uri,
+            updated_at: now,
+        };
+        self.store().integrations.put(&row).await?;
+        self.audit(event(now, "integration.configured", by, &row.id, row.subject.as_ref())).await?;
+        let source = if row.subject.is_some() { Source::Subject } else { Source::Api };
+        let parameters = configured.map(|configured| configured.parameters.clone()).unwrap_or_default();
+        Ok(Listed::new(row.id, entry, row.scopes, source, true, &parameters))
+    }
+
+    /// Removes an integration that came through the API. Its connections stay, and can't be refreshed without it.
+    pub async fn remove_integration(
+        &self,
+        id: &IntegrationId,
+        subject: Option<&SubjectId>,
+        by: Actor,
+    ) -> Result<()> {
+        if subject.is_none() && self.parts.settings.integrations.contains_key(id) {
+            return Err(Error::IntegrationInConfiguration { integration: id.clone() });
+        }
+        if !self.store().integrations.remove(id, subject).await? {
+            return Err(Error::IntegrationNotFound { integration: id.clone() });
+        }
+        self.audit(event(self.now(), "integration.removed", by, id, subject)).await
+    }
+
+    /// The integration with the app credentials that count for this subject. 404 when nobody knows the name, 400 when
+    /// there are no credentials for it.
+    pub(crate) async fn integration(&self, id: &IntegrationId, subject: &SubjectId) -> Result<Integration> {
+        let configured = self.parts.settings.integrations.get(id);
+        if let Some(row) = self.store().integrations.get(id, Some(subject)).await? {
+            let parameters = configured.map(|c| c.parameters.clone()).unwrap_or_default();
+            return self.with_row(row, parameters);
+        }
+        if let Some(configured) = configured {
+            return self.with_configuration(id, configured);
+        }
+        if let Some(row) = self.store().integrations.get(id, None).await? {
+            return self.with_row(row, BTreeMap::new());
+        }
+        let in_catalog = provider_of_the_same_name(id).is_ok_and(|provider| self.entry(&provider).is_ok());
+        Err(if in_catalog {
+            Error::IntegrationNotConfigured { integration: id.clone(), missing: "client_id".to_owned() }
+        } else {
+            Error::IntegrationNotFound { integration: id.clone() }
+        })
+    }
+
+    fn with_row(&self, row: IntegrationRow, parameters: BTreeMap<String, String>) -> Result<Integration> {
+        let entry = self.entry(&row.provider)?;
+        let sealed_to = IntegrationRow::seal_row(&row.id, row.subject.as_ref());
+        let open = |sealed| self.parts.keyring.open(&sealed_to, sealed);
+        let client_secret = row.client_secret.as_ref().map(open).transpose();
+        let client_secret = client_secret.map_err(|source| Error::Vault { table: "integrations", source })?;
+        Ok(Integration {
+            scopes: row.scopes.unwrap_or_else(|| entry.default_scopes.clone()),
+            id: row.id,
+            entry,
+            app: App { client_id: row.client_id, client_secret },
+            redirect_uri: row.redirect_uri,
+            parameters,
+        })
+    }
+
+    fn with_configuration(
+        &self,
+        id: &IntegrationId,
+        configured: &ConfiguredIntegration,
+    ) -> Result<Integration> {
+        let entry = self.entry(&configured.provider)?;
+        let client_id = configured.client_id.clone().ok_or_else(|| Error::IntegrationNotConfigured {
+            integration: id.clone(),
+            missing: "client_id".to_owned(),
+        })?;
+        Ok(Integration {
+            id: id.clone(),
+            scopes: configured.scopes.clone().unwrap_or_else(|| entry.default_scopes.clone()),
+            entry,
+            app: App { client_id, client_secret: configured.client_secret.clone() },
+            redirect_uri: configured.redirect_uri.clone(),
+            parameters: configured.parameters.clone(),
+        })
+    }
+
+    pub(crate) fn entry(&self, provider: &ProviderId) -> Result<Arc<Entry>> {
+        let entry = self.parts.catalog.get(provider);
+        entry.cloned().ok_or_else(|| Error::ProviderNotFound { provider: provider.to_string() })
+    }
+}
+
+fn provider_of_the_same_name(id: &IntegrationId) -> Result<ProviderId> {
+    id.as_str().parse().map_err(|_| Error::IntegrationNotFound { integration: id.clone() })
+}
+
+fn event(
+    at: Timestamp,
+    name: &str,
+    by: Actor,
+    id: &IntegrationId,
+    subject: Option<&SubjectId>,
+) -> AuditEvent {
+    let event = AuditEvent::new(at, name, Outcome::Success, by).target(id);
+    match subject {
+        Some(subject) => event.subject(subject),
+        None => event,
+    }
+}

@@ -1,0 +1,33 @@
+//! The connect plane: Claviger is the OAuth client. From a person's click to a token in the product's hands.
+//!
+//! - [`authorize`]: begins an attempt, and says where to send the browser
+//! - [`hop`]: our own step on the way to the provider, which binds the browser
+//! - [`callback`]: the browser comes back; state, binding, one-time use, exchange, connection
+//! - [`access_token`]: a token that works, by the table of the specification
+//! - [`refresh`]: one refresh of one credential at a time
+//! - [`connections`]: list, inspect, metadata, import
+//! - [`disconnect`]: erase the tokens, keep the row
+//! - [`status`]: what a subject has connected
+//! - [`integrations`]: which of our apps speaks for whom
+//!
+//! The plane knows no HTTP of its own side and no SQL; it is called by the `http` crate and by the command line alike.
+
+pub mod access_token;
+pub mod authorize;
+pub mod callback;
+pub mod connections;
+pub mod disconnect;
+pub mod error;
+pub mod hop;
+pub mod integrations;
+pub mod refresh;
+pub mod return_to;
+pub mod status;
+
+mod plane;
+
+pub use error::Error;
+pub use plane::{Connect, Parts, Settings};
+
+/// What every deed of the plane answers.
+pub type Result<T> = std::result::Result<T, Error>;

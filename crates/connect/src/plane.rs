@@ -1,0 +1,118 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{AuditEvent, Clock, IntegrationId, SubjectId};
+use provider::catalog::Catalog;
+use provider::client::HttpClient;
+use store::Store;
+use store::connections::ConnectionKey;
+use tokio::sync::RwLock;
+use tokio::task::JoinHandle;
+use vault::Keyring;
+
+use crate::integrations::ConfiguredIntegration;
+use crate::refresh::Flights;
+use crate::return_to::AllowList;
+use crate::{Error, Result};
+
+/// What the operator decided about the connect plane.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Our own address, as browsers and providers see it; no slash at the end.
+    pub public_url: String,
+    /// The product's front end, where the browser goes when an attempt names no `returnTo`.
+    pub frontend_url: Option<String>,
+    /// Where `returnTo` may point.
+    pub return_to: AllowList,
+    /// The integration that is meant when a request names none.
+    pub default_provider: Option<IntegrationId>,
+    /// How long an attempt may take.
+    pub attempt_ttl: Duration,
+    /// How long before its end a token is refreshed; never more than a fifth of its lifetime.
+    pub refresh_before: Duration,
+    /// Whether only subjects that the backend made are served.
+    pub subjects_must_exist: bool,
+    /// The integrations of the configuration file.
+    pub integrations: BTreeMap<IntegrationId, ConfiguredIntegration>,
+}
+
+/// What the plane is made of.
+pub struct Parts {
+    /// What the operator decided.
+    pub settings: Settings,
+    /// How third parties speak OAuth.
+    pub catalog: Catalog,
+    /// The way out to them.
+    pub http: HttpClient,
+    /// Where rows are kept.
+    pub store: Store,
+    /// What seals them.
+    pub keyring: Arc<Keyring>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The connect plane; cheap to clone.
+#[derive(Clone)]
+pub struct Connect {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) flights: Flights,
+    /// Read-locked by every piece of work that must not be cut off.
+    under_way: Arc<RwLock<()>>,
+}
+
+impl Connect {
+    /// Puts the plane together.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), flights: Flights::default(), under_way: Arc::default() }
+    }
+
+    /// Waits for the exchanges and refreshes under way: what a provider has begun is finished before the process ends.
+    pub async fn drain(&self) {
+        drop(self.under_way.write().await);
+    }
+
+    /// Runs work that goes on when its caller goes away: hyper drops a handler whose client has hung up, and tokens
+    /// that a provider has just issued must not be dropped with it.
+    pub(crate) fn detach<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        // While `drain` holds the lock nobody waits for more.
+        let guard = self.under_way.clone().try_read_owned().ok();
+        tokio::spawn(async move {
+            let done = work.await;
+            drop(guard);
+            done
+        })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    pub(crate) fn now(&self) -> model::Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// Remembers a security-relevant act. An act whose trace can't be written is answered as a failure of the store.
+    pub(crate) async fn audit(&self, event: AuditEvent) -> Result<()> {
+        Ok(self.store().audit.append(&event).await?)
+    }
+
+    /// Subjects come to be at their first use, unless the operator wants them made beforehand.
+    pub(crate) async fn admit(&self, subject: &SubjectId) -> Result<()> {
+        if !self.parts.settings.subjects_must_exist {
+            return Ok(self.store().subjects.ensure(subject, self.now()).await?);
+        }
+        match self.store().subjects.get(subject).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::SubjectNotFound { subject: subject.clone() }),
+        }
+    }
+
+    pub(crate) fn not_found(key: &ConnectionKey) -> Error {
+        Error::ConnectionNotFound { subject: key.subject.clone(), integration: key.integration.clone() }
+    }
+}
