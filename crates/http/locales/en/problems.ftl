@@ -1,0 +1,79 @@
+# The request
+malformed_json = The request is not valid JSON.
+    .detail = Send one JSON value with Content-Type application/json, and check the syntax.
+validation_failed = Some members are not right.
+    .detail = Mend the members listed under errors; the first is { $field }.
+invalid_parameter = A parameter is not right.
+    .detail = { $name }: { $rule }.
+payload_too_large = The request is too large.
+    .detail = Send at most 1 MiB.
+unsupported_media_type = This content type is not read here.
+    .detail = Send Content-Type: application/json.
+method_not_allowed = This method is not allowed here.
+    .detail = The Allow header lists the methods of this address.
+route_not_found = There is nothing at this address.
+    .detail = Check the path; /openapi.json on the backend's address lists all of them.
+
+# The caller
+foreign_form = This form came from another site.
+    .detail = Open the page itself and try again.
+invalid_api_key = The API key is missing or not valid.
+    .detail = Send a key that was not revoked as Authorization: Bearer cvk_….
+insufficient_scope = The API key may not do this.
+    .detail = Use a key with the scope { $scope }.
+
+# Subjects, integrations, connections
+subject_not_found = This subject does not exist.
+    .detail = Make it first with PUT /api/subjects/{ $subject }, or set subjects.must_exist = false.
+integration_not_found = This integration does not exist.
+    .detail = Nothing is named { $integration }; GET /api/integrations lists what there is.
+provider_not_found = This provider does not exist.
+    .detail = The catalog has no entry { $provider }; add one in catalog.directory, or check the spelling.
+integration_not_configured = This integration is not configured.
+    .detail = { $integration } still needs: { $missing }. Set it under [integrations.{ $integration }] or with PUT /api/integrations/{ $integration }.
+integration_in_configuration = This integration is set in the configuration file.
+    .detail = Change { $integration } under [integrations.{ $integration }] in claviger.toml and restart.
+connection_not_found = There is no such connection.
+    .detail = { $subject } is not connected to { $integration }; begin with GET /api/oauth/authorize/{ $subject }?provider={ $integration }.
+api_key_not_found = No API key with this id works.
+    .detail = GET /api/api-keys lists them; { $id } is unknown or was revoked already.
+reconnect_required = The connection needs the person again.
+    .detail = The provider no longer accepts our access, for the reason given. Let the person connect again; nothing else helps.
+provider_unavailable = The provider is not answering.
+    .detail = The connection is safe. Try again after the time given in Retry-After.
+provider_configuration = The provider refuses our app.
+    .detail = It answered { $error }. Check client_id, client_secret and redirect URI of the integration; connections are not harmed.
+generation_conflict = The connection was changed meanwhile.
+    .detail = Read it again, and repeat the change with the generation that it has now.
+return_to_not_allowed = This address is not allowed in returnTo.
+    .detail = Add it, or a path above it, to connect.return_to.
+
+# The callback
+invalid_state = This sign-in is not valid any more.
+    .detail = It was already used, or did not begin here. Nothing was changed by this visit. Go back and connect again.
+expired_state = This took too long.
+    .detail = Connecting took longer than it may, so it was stopped. Nothing was changed. Go back and connect again.
+wrong_integration = This answer belongs to another tool.
+    .detail = It arrived at another tool's address, so it was refused. Nothing was changed. Go back and connect again.
+wrong_issuer = This answer came from somebody else.
+    .detail = It does not name the service that you were sent to, so it was refused. Nothing was changed. Go back and connect again.
+foreign_browser = This was started in another browser.
+    .detail = For your safety it can only be finished in the browser where it began. Nothing was changed. Go back and connect again.
+invalid_ticket = This link does not work any more.
+    .detail = It works once and for a short time. Go back and connect again.
+access_denied = Access was not allowed.
+    .detail = You chose not to allow it, and nothing was shared. Try again when you like.
+admin_consent_required = An administrator is needed.
+    .detail = Your organisation lets only an administrator approve new applications. Nothing was shared. Ask them to approve it, then try again.
+provider_refused = The provider refused.
+    .detail = It sent an error instead of an approval. Nothing was changed. Go back and try again.
+exchange_failed = Connecting did not work.
+    .detail = The provider did not complete the approval. Nothing was changed. Go back and connect again.
+
+# Ourselves
+store_unavailable = The store does not answer just now.
+    .detail = Nothing was changed. Try again shortly.
+not_ready = The server is not ready.
+    .detail = It is starting or stopping. Try again shortly.
+internal_error = Something went wrong on our side.
+    .detail = Tell the operator the request_id; the log says what happened.

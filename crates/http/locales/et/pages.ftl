@@ -1,0 +1,32 @@
+skip_to_content = Otse sisu juurde
+keys_kept = Võtmeid hoiab Claviger
+provider_said = Teenus vastas:
+error_code = Kood
+error_reference = Viide
+
+connected_page = { $integration } on ühendatud
+    .detail = { $product } saab seda nüüdsest kasutada. Selle akna võid sulgeda.
+
+onboarding = Ühenda oma tööriistad
+    .lead = Ühenda tööriistad, millega { $product } peaks töötama. Neid saab igal ajal lisada ja eemaldada.
+    .tools = Tööriistad
+    .assurance = Sisse logid tööriista enda lehel, nii et { $product } ei näe kunagi su parooli. Ühenduse saad igal ajal katkestada.
+onboarding_empty = Siin on tööriistad, mida saad ühendada. Haldur seadistab need faili claviger.toml jaotises [integrations].
+
+connected = Ühendatud
+    .as = kontoga
+broken = Vajab sind uuesti.
+    .detail = { $integration } lõpetas ligipääsu. Ühenda uuesti.
+coming_soon = Tulekul
+connect = Ühenda
+reconnect = Ühenda uuesti
+try_again = Proovi uuesti
+disconnect = Katkesta ühendus
+    .question = Kas katkestada ühendus: { $integration }?
+    .detail = { $product } unustab võtme ega loe enam midagi. Valminud asjad jäävad alles.
+    .keep = Jäta ühendatuks
+
+just_now = just praegu
+minutes_ago = { $number } min tagasi
+hours_ago = { $number } h tagasi
+days_ago = { $number } p tagasi

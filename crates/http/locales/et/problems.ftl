@@ -1,0 +1,79 @@
+# Päring
+malformed_json = Päringu sisu ei ole korrektne JSON.
+    .detail = Saada üks JSON-väärtus päisega Content-Type: application/json ja kontrolli süntaksit.
+validation_failed = Mõned väljad ei ole õiged.
+    .detail = Paranda loendis errors olevad väljad; esimene on { $field }.
+invalid_parameter = Parameeter ei ole õige.
+    .detail = { $name }: { $rule }.
+payload_too_large = Päring on liiga suur.
+    .detail = Saada kuni 1 MiB.
+unsupported_media_type = Seda sisutüüpi siin ei loeta.
+    .detail = Saada päis Content-Type: application/json.
+method_not_allowed = See meetod ei ole siin lubatud.
+    .detail = Päises Allow on selle aadressi meetodid.
+route_not_found = Sellel aadressil ei ole midagi.
+    .detail = Kontrolli teed; kõik aadressid on failis /openapi.json taustaliidese aadressil.
+
+# Kutsuja
+foreign_form = See vorm tuli teiselt saidilt.
+    .detail = Ava leht ise ja proovi uuesti.
+invalid_api_key = API võti puudub või ei kehti.
+    .detail = Saada kehtiv võti päises Authorization: Bearer cvk_….
+insufficient_scope = Sellel API võtmel ei ole selleks õigust.
+    .detail = Kasuta võtit, millel on õigus { $scope }.
+
+# Subjektid, integratsioonid, ühendused
+subject_not_found = Sellist subjekti ei ole.
+    .detail = Loo see päringuga PUT /api/subjects/{ $subject } või määra subjects.must_exist = false.
+integration_not_found = Sellist integratsiooni ei ole.
+    .detail = Nimega { $integration } ei ole midagi; GET /api/integrations loetleb olemasolevad.
+provider_not_found = Sellist teenust ei ole.
+    .detail = Kataloogis ei ole kirjet { $provider }; lisa see kausta catalog.directory või kontrolli kirjapilti.
+integration_not_configured = See integratsioon ei ole seadistatud.
+    .detail = { $integration } vajab veel: { $missing }. Määra see jaotises [integrations.{ $integration }] või päringuga PUT /api/integrations/{ $integration }.
+integration_in_configuration = See integratsioon on määratud seadistusfailis.
+    .detail = Muuda { $integration } jaotises [integrations.{ $integration }] failis claviger.toml ja taaskäivita.
+connection_not_found = Sellist ühendust ei ole.
+    .detail = { $subject } ei ole ühendatud: { $integration }; alusta päringuga GET /api/oauth/authorize/{ $subject }?provider={ $integration }.
+api_key_not_found = Sellise tunnusega API võtit ei ole.
+    .detail = GET /api/api-keys loetleb võtmed; { $id } on tundmatu või juba tühistatud.
+reconnect_required = Ühendus vajab inimest uuesti.
+    .detail = Teenus ei luba meid enam ligi; põhjus on antud. Lase inimesel uuesti ühendada, muu ei aita.
+provider_unavailable = Teenus ei vasta.
+    .detail = Ühendus on alles. Proovi uuesti päises Retry-After antud aja pärast.
+provider_configuration = Teenus ei luba meie rakendust.
+    .detail = Vastus oli { $error }. Kontrolli integratsiooni väljasid client_id, client_secret ja redirect URI; ühendused ei ole kannatada saanud.
+generation_conflict = Ühendust on vahepeal muudetud.
+    .detail = Loe see uuesti ja korda muudatust praeguse numbriga generation.
+return_to_not_allowed = See aadress ei ole parameetris returnTo lubatud.
+    .detail = Lisa see või selle ülemtee seadesse connect.return_to.
+
+# Tagasipöördumine
+invalid_state = See sisselogimine enam ei kehti.
+    .detail = Seda on juba kasutatud või see ei alanud siit. Selle külastusega ei muudetud midagi. Mine tagasi ja ühenda uuesti.
+expired_state = See kestis liiga kaua.
+    .detail = Ühendamine kestis lubatust kauem ja peatati. Midagi ei muudetud. Mine tagasi ja ühenda uuesti.
+wrong_integration = See vastus kuulub teisele tööriistale.
+    .detail = See saabus teise tööriista aadressile ja lükati tagasi. Midagi ei muudetud. Mine tagasi ja ühenda uuesti.
+wrong_issuer = See vastus tuli kelleltki teiselt.
+    .detail = See ei nimeta teenust, mille juurde sind saadeti, ja lükati tagasi. Midagi ei muudetud. Mine tagasi ja ühenda uuesti.
+foreign_browser = See algas teises brauseris.
+    .detail = Sinu turvalisuse huvides saab selle lõpetada ainult brauseris, kus see algas. Midagi ei muudetud. Mine tagasi ja ühenda uuesti.
+invalid_ticket = See link enam ei tööta.
+    .detail = See töötab ühe korra ja lühikest aega. Mine tagasi ja ühenda uuesti.
+access_denied = Ligipääsu ei lubatud.
+    .detail = Sa ei andnud luba ja midagi ei jagatud. Kui soovid, proovi uuesti.
+admin_consent_required = Vaja on administraatorit.
+    .detail = Su asutuses saab uusi rakendusi lubada ainult administraator. Midagi ei jagatud. Palu tal see lubada ja proovi siis uuesti.
+provider_refused = Teenus keeldus.
+    .detail = Loa asemel saatis teenus vea. Midagi ei muudetud. Mine tagasi ja proovi uuesti.
+exchange_failed = Ühendamine ei õnnestunud.
+    .detail = Teenus ei viinud luba lõpule. Midagi ei muudetud. Mine tagasi ja ühenda uuesti.
+
+# Meie ise
+store_unavailable = Andmehoidla praegu ei vasta.
+    .detail = Midagi ei muudetud. Proovi varsti uuesti.
+not_ready = Server ei ole valmis.
+    .detail = See käivitub või peatub. Proovi varsti uuesti.
+internal_error = Meie poolel läks midagi valesti.
+    .detail = Ütle haldurile request_id; logi näitab, mis juhtus.

@@ -1,0 +1,11 @@
+//! The connect plane's endpoints, one file each.
+
+pub mod api_keys;
+pub mod authorize;
+pub mod callback;
+pub mod connections;
+pub mod hop;
+pub mod integrations;
+pub mod status;
+pub mod subjects;
+pub mod token;

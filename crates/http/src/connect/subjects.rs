@@ -1,0 +1,118 @@
+//! `/api/subjects/{subject}`: what the product tells us of a subject.
+
+use axum::extract::State;
+use model::{ProblemCode, SubjectId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::subjects::Subject;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::extract::{ApiKey, ConnectionsRead, ConnectionsWrite, Json, Path};
+use crate::messages::Language;
+use crate::problem::Problem;
+
+/// A subject.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Body {
+    #[schema(value_type = String)]
+    id: SubjectId,
+    name: Option<String>,
+    mail: Option<String>,
+    language: Option<String>,
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<Subject> for Body {
+    fn from(subject: Subject) -> Self {
+        Self {
+            id: subject.id,
+            name: subject.name,
+            mail: subject.mail,
+            language: subject.language,
+            metadata: subject.metadata,
+            created_at: subject.created_at,
+            updated_at: subject.updated_at,
+        }
+    }
+}
+
+/// What to remember of a subject; what is left out is forgotten.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    name: Option<String>,
+    mail: Option<String>,
+    /// `en` or `et`.
+    language: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+}
+
+/// Make or change a subject
+#[utoipa::path(
+    put, path = "/api/subjects/{subject}", tag = "subjects", request_body = Put, params(("subject" = String, Path)),
+    responses((status = 200, body = Body), (status = 422, description = "`validation_failed`")),
+    security(("api_key" = ["connections:write"]))
+)]
+pub async fn put(
+    State(app): State<App>,
+    _: ApiKey<ConnectionsWrite>,
+    Path(id): Path<SubjectId>,
+    Json(body): Json<Put>,
+) -> Result<Json<Body>, Problem> {
+    let too_long = |text: &Option<String>, max| {
+        text.as_ref()
+            .is_some_and(|text: &String| text.chars().count() > max || text.chars().any(char::is_control))
+    };
+    if too_long(&body.name, 200) {
+        return Err(Problem::field(
+            "name",
+            "too_long",
+            "expected at most 200 characters and no control characters",
+        ));
+    }
+    if too_long(&body.mail, 320) || body.mail.as_ref().is_some_and(|mail| !mail.contains('@')) {
+        return Err(Problem::field("mail", "invalid_email", "expected a mail address"));
+    }
+    if body.language.as_ref().is_some_and(|tag| Language::from_tag(tag).is_none()) {
+        return Err(Problem::field("language", "invalid_format", "expected en or et"));
+    }
+    if Value::Object(body.metadata.clone()).to_string().len() > 16 * 1024 {
+        return Err(Problem::field("metadata", "too_long", "expected at most 16384 octets of JSON"));
+    }
+    let now = app.clock.now();
+    let subject = Subject {
+        id,
+        name: body.name,
+        mail: body.mail,
+        language: body.language,
+        metadata: body.metadata,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(Json(app.store.subjects.put(&subject).await?.into()))
+}
+
+/// Inspect a subject
+#[utoipa::path(
+    get, path = "/api/subjects/{subject}", tag = "subjects", params(("subject" = String, Path)),
+    responses((status = 200, body = Body), (status = 404, description = "`subject_not_found`")),
+    security(("api_key" = ["connections:read"]))
+)]
+pub async fn get(
+    State(app): State<App>,
+    _: ApiKey<ConnectionsRead>,
+    Path(id): Path<SubjectId>,
+) -> Result<Json<Body>, Problem> {
+    let found = app.store.subjects.get(&id).await?;
+    let found = found.ok_or_else(|| Problem::new(ProblemCode::SubjectNotFound).argument("subject", &id))?;
+    Ok(Json(found.into()))
+}

@@ -1,0 +1,172 @@
+//! `GET|POST /api/connections/{subject}/{integration}/token`: a token that works. The hot path of the product.
+
+use std::time::Duration;
+
+use ::connect::access_token::{MAX_WAIT, Token, Wish};
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use model::{IntegrationId, Label, ProblemCode, SubjectId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use store::connections::ConnectionKey;
+use utoipa::{IntoParams, ToSchema};
+use vault::TokenHash;
+
+use crate::App;
+use crate::extract::{ApiKey, ConnectionsToken, Json, Path, Query};
+use crate::problem::Problem;
+
+/// The longest `minValidity`.
+const MAX_MIN_VALIDITY: Duration = Duration::from_hours(24);
+
+/// How good the token must be, and how long the caller can wait for it.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parameters {
+    /// Which of several accounts.
+    #[serde(default)]
+    #[param(value_type = String, default = "default")]
+    label: Label,
+    /// The token must be good for at least this long: `30s`, `10m`, `1h`; at most 24 h.
+    min_validity: Option<String>,
+    /// How long to wait for a refresh under way: at most `65s`, which is also the default.
+    wait: Option<String>,
+}
+
+/// The token that the provider's API refused.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    /// The SHA-256 of the refused access token, as 64 hex digits.
+    rejected: String,
+}
+
+/// RFC 6749 §5.1, with the instant of its end and the provider's own members.
+#[derive(Serialize, ToSchema)]
+pub struct Answer<'a> {
+    /// The access token.
+    access_token: &'a str,
+    /// How it is used, as the provider wrote it.
+    token_type: &'a str,
+    /// When it ends; `null` when nobody knows.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// What was granted, separated by spaces.
+    scope: &'a str,
+    /// The provider's own members (`api_domain`, `instance_url` …).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    extra: Option<&'a RawValue>,
+}
+
+/// A token that works
+///
+/// At once when the stored one is good; otherwise after the one refresh under way.
+#[utoipa::path(
+    get, path = "/api/connections/{subject}/{integration}/token", tag = "tokens",
+    params(("subject" = String, Path), ("integration" = String, Path), Parameters),
+    responses((status = 200, body = Answer), (status = 404, description = "`connection_not_found`"),
+              (status = 409, description = "`reconnect_required`"), (status = 503, description = "`provider_unavailable`, with `Retry-After`")),
+    security(("api_key" = ["connections:token"]))
+)]
+pub async fn token(
+    State(app): State<App>,
+    _: ApiKey<ConnectionsToken>,
+    Path((subject, integration)): Path<(SubjectId, IntegrationId)>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Response, Problem> {
+    let wish = wish(&parameters)?;
+    let key = ConnectionKey { subject, integration, label: parameters.label };
+    answer(&app, &app.connect.access_token(&key, wish).await?)
+}
+
+/// A token in place of one that the provider's API refused
+///
+/// Refreshes once per token, never in a loop.
+#[utoipa::path(
+    post, path = "/api/connections/{subject}/{integration}/token", tag = "tokens", request_body = Rejected,
+    params(("subject" = String, Path), ("integration" = String, Path), Parameters),
+    responses((status = 200, body = Answer), (status = 404, description = "`connection_not_found`"),
+              (status = 409, description = "`reconnect_required`"), (status = 503, description = "`provider_unavailable`, with `Retry-After`")),
+    security(("api_key" = ["connections:token"]))
+)]
+pub async fn token_instead(
+    State(app): State<App>,
+    _: ApiKey<ConnectionsToken>,
+    Path((subject, integration)): Path<(SubjectId, IntegrationId)>,
+    Query(parameters): Query<Parameters>,
+    Json(body): Json<Rejected>,
+) -> Result<Response, Problem> {
+    let rejected = TokenHash::from_hex(&body.rejected).ok_or_else(|| {
+        Problem::field("rejected", "invalid_format", "expected the SHA-256 of the token as 64 hex digits")
+    })?;
+    let wish = Wish { rejected: Some(rejected), ..wish(&parameters)? };
+    let key = ConnectionKey { subject, integration, label: parameters.label };
+    answer(&app, &app.connect.access_token(&key, wish).await?)
+}
+
+fn wish(parameters: &Parameters) -> Result<Wish, Problem> {
+    let read = |name, text: &Option<String>, max| {
+        text.as_deref()
+            .map(|text| duration(text, max).map_err(|rule| Problem::parameter(name, rule)))
+            .transpose()
+    };
+    Ok(Wish {
+        min_validity: read("minValidity", &parameters.min_validity, MAX_MIN_VALIDITY)?.unwrap_or_default(),
+        wait: read("wait", &parameters.wait, MAX_WAIT)?,
+        rejected: None,
+    })
+}
+
+/// `90s`, `10m`, `1h`.
+fn duration(text: &str, max: Duration) -> Result<Duration, String> {
+    let rule = || format!("write a duration of at most {}s, such as 30s or 10m", max.as_secs());
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| rule())?;
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(rule()),
+    };
+    let duration = Duration::from_secs(number.saturating_mul(factor));
+    if duration > max { Err(rule()) } else { Ok(duration) }
+}
+
+fn answer(app: &App, token: &Token) -> Result<Response, Problem> {
+    // It was an object when it was sealed.
+    let extra = token.extra.as_ref().and_then(|extra| serde_json::from_str::<&RawValue>(extra.expose()).ok());
+    let body = serde_json::to_vec(&Answer {
+        access_token: token.access_token.expose(),
+        token_type: &token.standing.token_type,
+        expires_at: token.standing.expires_at,
+        scope: &token.standing.scope,
+        extra,
+    })
+    .map_err(|_| Problem::new(ProblemCode::InternalError))?;
+    app.metrics.tokens.inc();
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_a_limit() {
+        assert_eq!(
+            duration("90s", MAX_WAIT).unwrap_err(),
+            "write a duration of at most 65s, such as 30s or 10m"
+        );
+        assert_eq!(duration("10m", MAX_MIN_VALIDITY).unwrap(), Duration::from_mins(10));
+        assert_eq!(duration("0s", MAX_WAIT).unwrap(), Duration::ZERO);
+        for bad in
+            ["", "10", "m", "-1s", "1.5m", "10 m", "99999999999999999999s", "18446744073709551615h", "25h"]
+        {
+            assert!(duration(bad, MAX_MIN_VALIDITY).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What happens around every request: its id, its log line, its count, the security headers, and the documents of the
+//! problems that handlers return.
+
+mod headers;
+mod request;
+
+pub use headers::security_headers;
+pub(crate) use request::panicked;
+pub use request::{RequestContext, around};

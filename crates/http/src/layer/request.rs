@@ -1,0 +1,115 @@
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use model::{ProblemCode, RequestId};
+use tracing::{Instrument, debug, info, info_span, warn};
+
+use super::security_headers;
+use crate::App;
+use crate::messages::Language;
+use crate::pages;
+use crate::problem::Problem;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the layer knows of a request, for handlers that need it.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestContext {
+    /// The request's id, as the answer and the log name it.
+    pub id: RequestId,
+}
+
+/// Goes around every request.
+pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id: RequestId = vault::random::id();
+    let method = request.method().clone();
+    // The pattern, never the path: a path can carry a one-time link.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let language = Language::negotiate(request.headers(), app.default_language);
+    let wants_page = method == Method::GET
+        && request
+            .headers()
+            .get(ACCEPT)
+            .is_some_and(|accept| accept.as_bytes().windows(9).any(|w| w == b"text/html"));
+    request.extensions_mut().insert(RequestContext { id });
+
+    let pattern = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    let span = info_span!("request", request_id = %id, method = %method, route = pattern);
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    if let Some(problem) = problem_of(&mut response) {
+        // RFC 9110 §15.5.6: a 405 says what is allowed.
+        let allow = response.headers_mut().remove(ALLOW);
+        response = if wants_page && pages::is_for_people(pattern) {
+            pages::error::page(&app, language, &problem, id)
+        } else {
+            problem.document(language, id)
+        };
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+    }
+    let status = response.status();
+    let took = started.elapsed();
+    let _entered = span.enter();
+    let duration_ms = took.as_secs_f64() * 1000.0;
+    match status.as_u16() {
+        500.. => warn!(status = status.as_u16(), duration_ms, outcome = "failure", "request.answered"),
+        400..500 => info!(status = status.as_u16(), duration_ms, outcome = "denied", "request.answered"),
+        _ if method == Method::GET => {
+            debug!(status = status.as_u16(), duration_ms, outcome = "success", "request.answered");
+        }
+        _ => info!(status = status.as_u16(), duration_ms, outcome = "success", "request.answered"),
+    }
+    app.metrics.request(word(&method), pattern, status.as_u16(), took);
+
+    let headers = response.headers_mut();
+    security_headers(headers, app.public_url.starts_with("https://"));
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+/// The problem that a handler returned, or the one that stands for a bare status of the framework.
+fn problem_of(response: &mut Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return Some(problem);
+    }
+    let bare = response.headers().get(CONTENT_TYPE).is_none_or(|t| t.as_bytes().starts_with(b"text/plain"));
+    let code = match response.status() {
+        StatusCode::NOT_FOUND => ProblemCode::RouteNotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ProblemCode::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::PayloadTooLarge,
+        StatusCode::INTERNAL_SERVER_ERROR => ProblemCode::InternalError,
+        _ => return None,
+    };
+    bare.then(|| Problem::new(code))
+}
+
+/// Methods as labels; what a caller made up counts as one.
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// A handler that panicked: the panic is in the log, the caller gets its id.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(outcome = "failure", panic = text.unwrap_or("unknown"), "request.panicked");
+    Problem::new(ProblemCode::InternalError).into_response()
+}

@@ -1,0 +1,26 @@
+//! URLs in, responses out; no rules of its own.
+//!
+//! - [`router`]: every URL on one page
+//! - [`connect`]: one file an endpoint of the connect plane
+//! - [`operations`]: health, metrics, the `OpenAPI` document
+//! - [`pages`]: what a person sees
+//! - [`extract`], [`layer`]: what a handler may take for granted, and what happens around every request
+//! - [`problem`]: errors become responses here and nowhere else
+//! - [`messages`]: the words that people read, in English and Estonian
+//! - [`cookies`]: the one place that sets a cookie
+
+pub mod connect;
+pub mod cookies;
+pub mod extract;
+pub mod layer;
+pub mod messages;
+pub mod metrics;
+pub mod operations;
+pub mod pages;
+pub mod problem;
+pub mod router;
+pub mod serve;
+
+mod app;
+
+pub use app::{App, Demo, Parts};

@@ -1,0 +1,222 @@
+//! Errors become responses here and nowhere else: RFC 9457 problem documents, in the caller's language.
+//!
+//! A handler returns a [`Problem`]; the outermost layer ([`crate::layer`]) knows the language and the request's id and
+//! writes the document.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use model::{ProblemCode, RequestId};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::messages::Language;
+
+/// A request that is not done, and why.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The code in the registry.
+    pub code: ProblemCode,
+    details: Box<Details>,
+}
+
+/// Boxed, so that the way of a request that succeeds stays small.
+#[derive(Debug, Clone, Default)]
+struct Details {
+    arguments: Vec<(&'static str, String)>,
+    fields: Vec<FieldProblem>,
+    members: Map<String, Value>,
+    retry_after: Option<Duration>,
+}
+
+/// A member of the request's body that is not right.
+#[derive(Debug, Clone, Serialize)]
+pub struct FieldProblem {
+    /// The member, as a path.
+    pub field: String,
+    /// `unknown_field`, `required`, `invalid_type` or `invalid_format`.
+    pub code: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with nothing but its code.
+    pub fn new(code: ProblemCode) -> Self {
+        Self { code, details: Box::default() }
+    }
+
+    /// A parameter of the path or the query that is not right.
+    pub fn parameter(name: &str, rule: impl Display) -> Self {
+        Self::new(ProblemCode::InvalidParameter).argument("name", name).argument("rule", rule)
+    }
+
+    /// A member of the body that is not right.
+    pub fn field(field: &str, code: &'static str, message: impl Display) -> Self {
+        let mut problem = Self::new(ProblemCode::ValidationFailed).argument("field", field);
+        problem.details.fields.push(FieldProblem {
+            field: field.to_owned(),
+            code,
+            message: message.to_string(),
+        });
+        problem
+    }
+
+    /// Fills a placeholder of the message.
+    #[must_use]
+    pub fn argument(mut self, name: &'static str, value: impl Display) -> Self {
+        self.details.arguments.push((name, value.to_string()));
+        self
+    }
+
+    /// Adds an extension member (RFC 9457 §3.2).
+    #[must_use]
+    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Says when it makes sense to try again.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.details.retry_after = Some(after);
+        self
+    }
+
+    /// The sentence that says what it is.
+    pub fn title(&self, language: Language) -> String {
+        language.text(self.code.word(), &self.borrowed())
+    }
+
+    /// The sentence that says what to do.
+    pub fn detail(&self, language: Language) -> String {
+        language.text(&format!("{}.detail", self.code), &self.borrowed())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fields(&self) -> &[FieldProblem] {
+        &self.details.fields
+    }
+
+    fn borrowed(&self) -> Vec<(&str, &str)> {
+        self.details.arguments.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    }
+
+    /// The document.
+    pub(crate) fn document(&self, language: Language, request: RequestId) -> Response {
+        let detail = self.detail(language);
+        let mut members = Map::new();
+        members.insert("type".to_owned(), format!("urn:claviger:error:{}", self.code).into());
+        members.insert("title".to_owned(), self.title(language).into());
+        members.insert("status".to_owned(), self.code.status().into());
+        members.insert("detail".to_owned(), detail.clone().into());
+        members.insert("code".to_owned(), self.code.word().into());
+        members.insert("message".to_owned(), detail.into());
+        members.insert("action".to_owned(), self.code.action().word().into());
+        members.insert("request_id".to_owned(), request.to_string().into());
+        if !self.details.fields.is_empty() {
+            members
+                .insert("errors".to_owned(), serde_json::to_value(&self.details.fields).unwrap_or_default());
+        }
+        if let Some(after) = self.details.retry_after {
+            members.insert("retry_after".to_owned(), seconds(after).into());
+        }
+        members.extend(self.details.members.clone());
+        let mut response = (self.status(), Value::Object(members).to_string()).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
+        self.headers(response.headers_mut());
+        response
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn headers(&self, headers: &mut HeaderMap) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(after) = self.details.retry_after {
+            headers.insert(RETRY_AFTER, seconds(after).into());
+        }
+        if self.code == ProblemCode::InvalidApiKey {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+    }
+}
+
+/// RFC 9110 §10.2.3 knows whole seconds; half a second is told as one.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+impl IntoResponse for Problem {
+    /// An empty answer that carries the problem to the layer that writes it.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<::connect::Error> for Problem {
+    fn from(error: ::connect::Error) -> Self {
+        use ::connect::Error;
+        let problem = Self::new(error.code());
+        match &error {
+            Error::SubjectNotFound { subject } => problem.argument("subject", subject),
+            Error::IntegrationNotFound { integration }
+            | Error::IntegrationInConfiguration { integration } => {
+                problem.argument("integration", integration).member("integration", integration.as_str())
+            }
+            Error::ProviderNotFound { provider } => problem.argument("provider", provider),
+            Error::IntegrationNotConfigured { integration, missing } => problem
+                .argument("integration", integration)
+                .argument("missing", missing)
+                .member("integration", integration.as_str()),
+            Error::InvalidParameter { name, rule } => problem.argument("name", name).argument("rule", rule),
+            Error::ConnectionNotFound { subject, integration } => {
+                problem.argument("subject", subject).argument("integration", integration)
+            }
+            Error::ReconnectRequired { reason, since } => {
+                problem.member("reason", reason.word()).member("since", since.to_string())
+            }
+            Error::ProviderUnavailable { retry_after } => problem.retry_after(*retry_after),
+            Error::ProviderConfiguration { error } => {
+                problem.argument("error", error.as_deref().unwrap_or("unknown"))
+            }
+            Error::GenerationConflict { generation } => problem.member("generation", *generation),
+            Error::ReturnToNotAllowed | Error::InvalidTicket | Error::ExchangeFailed(_) => problem,
+            Error::Store(_) | Error::Vault { .. } | Error::Interrupted => {
+                log_failure(&error);
+                match problem.code {
+                    ProblemCode::StoreUnavailable => problem.retry_after(Duration::from_secs(1)),
+                    _ => problem,
+                }
+            }
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        ::connect::Error::from(error).into()
+    }
+}
+
+/// The chain of causes goes to the log, once; the caller gets the request's id to ask with.
+fn log_failure(error: &dyn std::error::Error) {
+    let mut causes = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes = format!("{causes}: {cause}");
+        source = cause.source();
+    }
+    tracing::error!(outcome = "failure", error = causes, "request.failed");
+}

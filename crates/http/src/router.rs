@@ -1,0 +1,113 @@
+//! Every URL on one page.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::connect::{
+    api_keys, authorize, callback, connections, hop, integrations, status, subjects, token,
+};
+use crate::{layer, operations, pages};
+
+/// The largest body of a route that says nothing else.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// Browsers and OAuth clients.
+pub fn public(app: &App) -> Router {
+    finish(public_routes(app), app)
+}
+
+/// The product's backend and the operator.
+pub fn backend(app: &App) -> Router {
+    finish(backend_routes(), app)
+}
+
+/// Both on one address.
+pub fn all(app: &App) -> Router {
+    finish(public_routes(app).merge(backend_routes()), app)
+}
+
+fn public_routes(app: &App) -> Router<App> {
+    let router = Router::new()
+        .route("/connect/start/{ticket}", get(hop::depart))
+        .route("/connect/done/{integration}", get(pages::connected::page))
+        .route("/api/oauth/callback", get(callback::callback))
+        .route("/api/oauth/callback/{id}", get(callback::callback))
+        .route("/assets/claviger.css", get(pages::assets::stylesheet));
+    if app.demo.is_none() {
+        return router;
+    }
+    router
+        .route("/portal/onboarding", get(pages::onboarding::page))
+        .route("/portal/onboarding/{integration}/connect", post(pages::onboarding::connect))
+        .route("/portal/onboarding/{integration}/disconnect", post(pages::onboarding::disconnect))
+}
+
+fn backend_routes() -> Router<App> {
+    described().0.route("/openapi.json", get(operations::openapi))
+}
+
+/// The backend's API, with its description.
+pub(crate) fn described() -> (Router<App>, OpenApi) {
+    OpenApiRouter::with_openapi(frame())
+        .routes(routes!(authorize::authorize))
+        .routes(routes!(status::status))
+        .routes(routes!(token::token, token::token_instead))
+        .routes(routes!(connections::list))
+        .routes(routes!(
+            connections::inspect,
+            connections::import,
+            connections::patch,
+            connections::disconnect
+        ))
+        .routes(routes!(connections::refresh))
+        .routes(routes!(integrations::list))
+        .routes(routes!(integrations::put, integrations::remove))
+        .routes(routes!(integrations::put_own, integrations::remove_own))
+        .routes(routes!(subjects::put, subjects::get))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::revoke))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+        .split_for_parts()
+}
+
+fn frame() -> OpenApi {
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "An API key, `cvk_…`. The scope that an operation needs stands beside it; `admin` has all.",
+        ))
+        .build();
+    let mut components = Components::new();
+    components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Claviger")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some("Errors are RFC 9457 problem documents with a stable `code`."))
+                .license(Some(
+                    LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+                ))
+                .build(),
+        )
+        .components(Some(components))
+        .build()
+}
+
+fn finish(routes: Router<App>, app: &App) -> Router {
+    routes
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| layer::panicked(&*panic)))
+        .layer(from_fn_with_state(app.clone(), layer::around))
+        .with_state(app.clone())
+}
