@@ -1,0 +1,198 @@
+//! Everything on, on loopback, on the embedded store. Key and demo data are made at the first start and kept in the
+//! data directory; the API key follows from the key, so it is the same at every start and lies nowhere in clear.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use http_plane::Demo;
+use model::{ApiKeyScope, ApiKeyScopes, Clock, Secret, SubjectId, SystemClock};
+use serde_json::json;
+use store::Store;
+use store::api_keys::ApiKey;
+use toml::Table;
+use url::Url;
+use vault::{MasterKey, TokenHash};
+
+use super::{End, block_on, told_to_stop};
+use crate::config::{Config, ConfigError, layers};
+use crate::server::{Listeners, Server, bind};
+use crate::{logging, wiring};
+
+const SUBJECT: &str = "demo";
+
+#[derive(Args)]
+pub(super) struct DevArgs {
+    /// Where key, database and demo data are kept
+    #[arg(long, value_name = "DIR", default_value = "data/dev")]
+    data_dir: PathBuf,
+    /// The port on loopback; 0 for any that is free
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Use a sandbox that is already running
+    #[arg(long, value_name = "URL")]
+    sandbox: Option<Url>,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
+    block_on(async {
+        let stop = told_to_stop()?;
+        wiring::make_data_dir(&args.data_dir)?;
+        let key = key_file(&args.data_dir)?;
+        let listener = bind("--port", SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
+        let public_url = format!("http://{}", listener.local_addr()?);
+        let (stop_sandbox, sandbox_stopped) = tokio::sync::oneshot::channel::<()>();
+        let (sandbox_url, sandbox_task) = if let Some(url) = &args.sandbox {
+            (url.as_str().trim_end_matches('/').to_owned(), None)
+        } else {
+            let listener = bind("sandbox", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+            let url = format!("http://{}", listener.local_addr()?);
+            let stopped = async {
+                // Told, or the sender is gone: both mean stop.
+                let _ = sandbox_stopped.await;
+            };
+            (url, Some(tokio::spawn(sandbox::serve(listener, stopped))))
+        };
+
+        let config = config(args, &key, &public_url, &sandbox_url)?;
+        logging::start(&config.log);
+        let subject: SubjectId = SUBJECT.parse().context("the demo subject")?;
+        let master = wiring::check(&config)?.master;
+        let listeners = Listeners { public: listener, backend: None };
+        let demo = Demo { subject: subject.clone() };
+        let server = Server::start(&config, listeners, Arc::new(SystemClock), Some(demo)).await?;
+        server.app.store.subjects.ensure(&subject, SystemClock.now()).await?;
+        let api_key = api_key(&server.app.store, &master).await?;
+        print(args.json, &public_url, &sandbox_url, &api_key, &subject)?;
+
+        stop.await;
+        server.stop().await;
+        // A sandbox of our own ends with us; one that has ended already needs no word.
+        let _ = stop_sandbox.send(());
+        if let Some(task) = sandbox_task {
+            task.await??;
+        }
+        Ok(End::Done)
+    })
+}
+
+/// The key file, made at the first start for its owner alone.
+fn key_file(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let path = data_dir.join("key");
+    if !path.exists() {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| path.display().to_string())?;
+        writeln!(file, "{}", MasterKey::generate().expose())?;
+        file.sync_all()?;
+    }
+    Ok(path)
+}
+
+/// The configuration that an operator would have written for this.
+fn config(args: &DevArgs, key: &Path, public_url: &str, sandbox_url: &str) -> Result<Config, ConfigError> {
+    let sandbox_host = sandbox_url.trim_start_matches("http://");
+    let fault =
+        |error: &dyn std::fmt::Display| ConfigError::setting("dev", error.to_string(), "please report it");
+    let listen = public_url.trim_start_matches("http://");
+    let mut table: Table = layers::DEFAULTS.parse().map_err(|error: toml::de::Error| fault(&error))?;
+    let own = toml::toml! {
+        public_url = public_url
+        product_name = "Demo"
+        [public]
+        listen = listen
+        [backend]
+        listen = listen
+        [connect]
+        default_provider = "sandbox"
+        return_to = [public_url]
+        [outbound]
+        allow_private = [sandbox_host]
+        [log]
+        level = "warn"
+        [integrations.sandbox]
+        client_id = "claviger"
+        client_secret = "sandbox-secret"
+        parameters = { sandbox_url = sandbox_url }
+    };
+    layers::merge(&mut table, own);
+    table.insert("data_dir".to_owned(), args.data_dir.display().to_string().into());
+    table.insert("key".to_owned(), format!("file:{}", key.display()).into());
+    serde_path_to_error::deserialize(table).map_err(|error| fault(&error))
+}
+
+/// The demo's API key: it follows from the key of the data directory.
+async fn api_key(store: &Store, master: &MasterKey) -> anyhow::Result<Secret<String>> {
+    let key = Secret::new(format!("cvk_{}", master.derive("claviger dev API key v1").expose()));
+    let hash = TokenHash::of(key.expose());
+    if store.api_keys.find(&hash).await?.is_none() {
+        let row = ApiKey {
+            id: vault::random::id(),
+            name: "dev".to_owned(),
+            scopes: ApiKeyScopes::from_iter([ApiKeyScope::Admin]),
+            created_at: SystemClock.now(),
+            revoked_at: None,
+        };
+        store.api_keys.create(&row, &hash).await?;
+    }
+    Ok(key)
+}
+
+fn print(
+    json: bool,
+    url: &str,
+    sandbox: &str,
+    key: &Secret<String>,
+    subject: &SubjectId,
+) -> anyhow::Result<()> {
+    let onboarding = format!("{url}/portal/onboarding");
+    let key = key.expose();
+    let text = if json {
+        let line = json!({
+            "publicUrl": url, "backendUrl": url, "sandboxUrl": sandbox, "onboardingUrl": onboarding,
+            "apiKey": key, "subject": subject.as_str(), "integrations": ["sandbox"],
+        });
+        format!("{line}\n")
+    } else {
+        format!(
+            "\n  Connect an account:  {onboarding}\n  The API, described:  {url}/openapi.json\n  \
+             The sandbox:         {sandbox}   (its behaviour: {sandbox}/control)\n\n  \
+             Once connected, its token:\n\n  curl -H 'Authorization: Bearer {key}' \\\n       \
+             {url}/api/connections/{subject}/sandbox/token\n\n  Stop with Ctrl-C.\n\n"
+        )
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = key_file(folder.path()).unwrap();
+        let first = fs::read_to_string(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        key_file(folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), first);
+        assert!(MasterKey::parse(&first).is_ok());
+    }
+}

@@ -1,0 +1,105 @@
+//! The commands. Exit codes: 0 done, 1 the answer is bad news, 2 usage, 3 could not run.
+
+mod config_check;
+mod dev;
+mod migrate;
+mod sandbox;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError, Flags};
+
+/// Both ends of OAuth for a product, in one binary.
+#[derive(Parser)]
+#[command(name = "claviger", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve, with the configuration
+    Serve(ConfigArgs),
+    /// Try it out: everything on loopback, with a sandbox provider and a demo subject
+    Dev(dev::DevArgs),
+    /// Run the sandbox provider alone
+    Sandbox(sandbox::SandboxArgs),
+    /// Bring the schema of the store up to date
+    Migrate(ConfigArgs),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Tell whether the configuration could be served, without opening anything
+    Check(ConfigArgs),
+}
+
+/// Where the configuration is.
+#[derive(Args)]
+struct ConfigArgs {
+    /// The configuration file [default: claviger.toml in the data directory or here, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the embedded database lies
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let flags = Flags { config: self.config.clone(), data_dir: self.data_dir.clone() };
+        config::load(&flags, std::env::vars())
+    }
+}
+
+/// How a command ended.
+enum End {
+    Done,
+    BadNews,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Dev(args) => dev::run(&args),
+        Command::Sandbox(args) => sandbox::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
+        Command::Config(ConfigCommand::Check(args)) => Ok(config_check::run(&args)),
+    };
+    match ended {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::BadNews) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("claviger: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// The runtime of the long-running commands.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Resolves at SIGINT or SIGTERM; as process 1 these have no default action, so they are always handled.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

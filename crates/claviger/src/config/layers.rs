@@ -1,0 +1,313 @@
+//! The four layers become one table, and the table becomes the [`Config`]. What is wrong is told with its file and
+//! line, or its environment variable, or its flag; its key; and what to write instead.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
+
+use super::Config;
+
+/// The compiled-in layer.
+pub const DEFAULTS: &str = include_str!("../../claviger.default.toml");
+
+const PREFIX: &str = "CLAVIGER__";
+
+/// What stands on the command line, over everything else.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config FILE`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir DIR`.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// A configuration that can't be used; the text is the whole message for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}{}: {what}\n  mend: {mend}", key.as_ref().map(|key| format!(": {key}")).unwrap_or_default())]
+pub struct ConfigError {
+    /// Where: `claviger.toml:12`, `environment variable …`, `--data-dir`.
+    pub place: String,
+    /// Which setting.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub mend: String,
+}
+
+impl ConfigError {
+    /// A setting whose value can't be used, found after the layers became one.
+    pub fn setting(key: &str, what: impl Display, mend: impl Display) -> Self {
+        Self {
+            place: "configuration".to_owned(),
+            key: Some(key.to_owned()),
+            what: what.to_string(),
+            mend: mend.to_string(),
+        }
+    }
+}
+
+struct File {
+    path: PathBuf,
+    text: String,
+}
+
+/// Reads all layers. `environment` is what the process was started with.
+pub fn load(
+    flags: &Flags,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    let mut table: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| ConfigError {
+        place: "claviger.default.toml".to_owned(),
+        key: None,
+        what: error.message().to_owned(),
+        mend: "this is a fault of the program; please report it".to_owned(),
+    })?;
+    let file = read_file(flags)?;
+    if let Some(file) = &file {
+        merge(&mut table, parse_file(file)?);
+    }
+    let mut variables = BTreeMap::new();
+    for (name, value) in environment {
+        if let Some(key) = name.strip_prefix(PREFIX) {
+            let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+            set(&mut table, &path, scalar(&value));
+            variables.insert(path.join("."), name);
+        }
+    }
+    if let Some(data_dir) = &flags.data_dir {
+        table.insert("data_dir".to_owned(), Value::String(data_dir.display().to_string()));
+    }
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let what = error.inner().message().to_owned();
+        let mut key = error.path().to_string();
+        if let Some(name) = what.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+            key = if key == "." { name.to_owned() } else { join_once(&key, name) };
+        }
+        let place = place_of(&key, file.as_ref(), &variables);
+        let mend = mend(&what, &key);
+        ConfigError { place, key: Some(key), what, mend }
+    })
+}
+
+/// The file that `--config` names, else `claviger.toml` in the data directory or here, if there is one.
+fn read_file(flags: &Flags) -> Result<Option<File>, ConfigError> {
+    let beside_data = flags.data_dir.as_ref().map(|folder| folder.join("claviger.toml"));
+    let found = [flags.config.clone(), beside_data, Some(PathBuf::from("claviger.toml"))];
+    let wanted = flags.config.is_some();
+    let Some(path) = found.into_iter().flatten().find(|path| wanted || path.exists()) else {
+        return Ok(None);
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(File { path, text })),
+        Err(error) => Err(ConfigError {
+            place: path.display().to_string(),
+            key: None,
+            what: error.to_string(),
+            mend: "name a readable file with --config, or leave it out".to_owned(),
+        }),
+    }
+}
+
+fn parse_file(file: &File) -> Result<Table, ConfigError> {
+    file.text.parse().map_err(|error: toml::de::Error| ConfigError {
+        place: error.span().map_or_else(|| file.path.display().to_string(), |span| at(file, span.start)),
+        key: None,
+        what: error.message().to_owned(),
+        mend: "correct the TOML syntax".to_owned(),
+    })
+}
+
+fn at(file: &File, offset: usize) -> String {
+    let line = file.text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
+    format!("{}:{line}", file.path.display())
+}
+
+/// Lays one table over another: tables are merged, everything else is replaced.
+pub(crate) fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+fn set(table: &mut Table, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            table.insert(key.clone(), value);
+        }
+        [key, rest @ ..] => {
+            let inner = table.entry(key.clone()).or_insert_with(|| Value::Table(Table::new()));
+            if !inner.is_table() {
+                *inner = Value::Table(Table::new());
+            }
+            if let Value::Table(inner) = inner {
+                set(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// What an environment variable means: a TOML value where it reads as boolean, number, list or table, else the text.
+fn scalar(text: &str) -> Value {
+    let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    match value {
+        Some(value @ (Value::Boolean(_) | Value::Integer(_) | Value::Array(_) | Value::Table(_))) => value,
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn join_once(path: &str, name: &str) -> String {
+    if path.ends_with(&format!(".{name}")) || path == name {
+        path.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+fn place_of(key: &str, file: Option<&File>, variables: &BTreeMap<String, String>) -> String {
+    if let Some(name) = variables.get(key) {
+        return format!("environment variable {name}");
+    }
+    let Some(file) = file else {
+        return "configuration".to_owned();
+    };
+    match offset_of(&file.text, key) {
+        Some(offset) => at(file, offset),
+        None => file.path.display().to_string(),
+    }
+}
+
+/// Where a dotted key, or the nearest table above it, stands in the text.
+fn offset_of(text: &str, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.into_inner();
+    let mut offset = None;
+    for part in key.split('.') {
+        let part = part.split('[').next().unwrap_or(part);
+        let Some((name, value)) = table.remove_entry(part) else { break };
+        offset = Some(name.span().start);
+        match value.into_inner() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    offset
+}
+
+fn mend(what: &str, key: &str) -> String {
+    if let Some((_, expected)) = what.split_once("expected one of ") {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let known: Vec<&str> = expected.split(", ").map(|word| word.trim_matches('`')).collect();
+        let nearest =
+            known.iter().filter(|word| distance(word, name) <= 2).min_by_key(|word| distance(word, name));
+        return match nearest {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+    }
+    if what.starts_with("missing field") {
+        return "set it; claviger.default.toml describes every setting".to_owned();
+    }
+    "write a value of the expected kind; claviger.default.toml describes every setting".to_owned()
+}
+
+/// Levenshtein's distance, for "did you mean".
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let cost = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// The path of the embedded database in a data directory.
+pub fn embedded_database(data_dir: &Path) -> PathBuf {
+    data_dir.join("claviger.db")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("claviger.toml");
+        fs::write(&path, text).unwrap();
+        let flags = Flags { config: Some(path.clone()), data_dir: None };
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load(&flags, environment)
+            .map_err(|error| error.to_string().replace(&path.display().to_string(), "claviger.toml"))
+    }
+
+    #[test]
+    fn the_defaults_are_a_configuration() {
+        let config = with_file("", &[]).unwrap();
+        assert_eq!(config.connect.attempt_ttl.0.as_secs(), 600);
+        assert!(config.public_url.is_none());
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let file =
+            "product_name = 'Rowan'\n[connect]\nattempt_ttl = '20m'\nreturn_to = ['https://a.example']\n";
+        let environment = [
+            ("CLAVIGER__CONNECT__ATTEMPT_TTL", "5m"),
+            ("CLAVIGER__SUBJECTS__MUST_EXIST", "true"),
+            ("OTHER", "x"),
+        ];
+        let config = with_file(file, &environment).unwrap();
+        assert_eq!(config.product_name, "Rowan");
+        assert_eq!(config.connect.attempt_ttl.0.as_secs(), 300);
+        assert_eq!(config.connect.return_to, ["https://a.example"]);
+        assert!(config.subjects.must_exist);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_file_line_key_and_mend() {
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+        let cases: [Case<'_>; 7] = [
+            (
+                "\n[connect]\natempt_ttl = '1m'\n",
+                &[],
+                &["claviger.toml:3: connect.atempt_ttl", "unknown field", "did you mean attempt_ttl?"],
+            ),
+            ("nonsense = 1\n", &[], &["claviger.toml:1: nonsense", "unknown field", "known here: "]),
+            ("[public]\n\nlisten = 7\n", &[], &["claviger.toml:3: public.listen", "mend: "]),
+            (
+                "[connect]\nattempt_ttl = 'soon'\n",
+                &[],
+                &["claviger.toml:2: connect.attempt_ttl", "is no duration"],
+            ),
+            ("[integrations.github]\nclient = 'x'\n", &[], &["claviger.toml:2: integrations.github.client"]),
+            ("a = \n", &[], &["claviger.toml:1", "TOML syntax"]),
+            (
+                "",
+                &[("CLAVIGER__LOG__LEVEL", "loud")],
+                &["environment variable CLAVIGER__LOG__LEVEL: log.level", "unknown variant"],
+            ),
+        ];
+        for (file, environment, expected) in cases {
+            let message = with_file(file, environment).expect_err(file);
+            for part in expected {
+                assert!(message.contains(part), "{file:?} gave {message:?}, which lacks {part:?}");
+            }
+        }
+    }
+}

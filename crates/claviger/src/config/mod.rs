@@ -1,0 +1,150 @@
+//! The configuration: compiled-in defaults, then the file, then the environment, then flags. Each setting remembers
+//! where it came from, so that an error can name the place.
+//!
+//! - [`layers`]: the four layers become one table
+//! - [`secret`]: the one type of all secrets
+//! - [`mod@duration`]: how durations are written
+
+pub mod duration;
+pub mod layers;
+pub mod secret;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use duration::HumanDuration;
+pub use layers::{ConfigError, Flags, load};
+pub use secret::SecretSource;
+
+/// Everything that an operator can decide; see `claviger.default.toml` for units, defaults and reasons.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting; twice would drift")]
+pub struct Config {
+    pub public_url: Option<String>,
+    pub frontend_url: Option<String>,
+    pub product_name: String,
+    pub data_dir: PathBuf,
+    pub key: SecretSource,
+    pub public: Listener,
+    pub backend: Listener,
+    pub database: Database,
+    pub connect: Connect,
+    pub subjects: Subjects,
+    pub catalog: Catalog,
+    pub outbound: Outbound,
+    pub log: Log,
+    pub locale: Locale,
+    pub integrations: BTreeMap<String, Integration>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Listener {
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Database {
+    pub url: Option<SecretSource>,
+    pub migrate_url: Option<SecretSource>,
+    pub migrate: bool,
+    pub cache_entries: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Connect {
+    pub default_provider: Option<model::IntegrationId>,
+    pub return_to: Vec<String>,
+    pub attempt_ttl: HumanDuration,
+    pub attempt_retention: HumanDuration,
+    pub refresh_before: HumanDuration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Subjects {
+    pub must_exist: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Catalog {
+    pub directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Outbound {
+    pub connect_timeout: HumanDuration,
+    pub timeout: HumanDuration,
+    pub allow_private: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub enum LogFormat {
+    Json,
+    Text,
+    Auto,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Locale {
+    pub default: LocaleTag,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub enum LocaleTag {
+    En,
+    Et,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Integration {
+    pub provider: Option<model::ProviderId>,
+    pub client_id: Option<SecretSource>,
+    pub client_secret: Option<SecretSource>,
+    pub scopes: Option<Vec<String>>,
+    pub redirect_uri: Option<String>,
+    pub attempt_ttl: Option<HumanDuration>,
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+}

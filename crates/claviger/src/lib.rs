@@ -1,0 +1,14 @@
+//! Claviger: both ends of OAuth for a product, in one binary.
+//!
+//! - [`config`]: what the operator decided
+//! - [`wiring`]: planes, store and vault are put together here and nowhere else
+//! - [`server`]: listeners, and an end in good order
+//! - [`jobs`]: what timers do
+//! - [`cli`]: the commands
+
+pub mod cli;
+pub mod config;
+pub mod jobs;
+pub mod logging;
+pub mod server;
+pub mod wiring;

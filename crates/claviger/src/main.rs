@@ -1,0 +1,7 @@
+//! The `claviger` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    claviger::cli::run()
+}

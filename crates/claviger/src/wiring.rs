@@ -1,0 +1,293 @@
+//! Planes, store and vault are put together here and nowhere else. Everything that must stop a start stops it here,
+//! with the setting, what is wrong, and how to mend it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use connect::integrations::ConfiguredIntegration;
+use connect::return_to::{AllowList, check_redirect_uri, is_loopback};
+use connect::{Connect, Parts, Settings};
+use http_plane::messages::Language;
+use http_plane::metrics::Metrics;
+use http_plane::{App, Demo};
+use model::{ClientSecret, Clock, IntegrationId, ProviderId, Scopes};
+use provider::catalog::Catalog;
+use provider::client::{ClientSettings, HttpClient};
+use store::{Migrate, Options, Store};
+use tracing::warn;
+use url::Url;
+use vault::{Keyring, MasterKey, WrappedKey};
+
+use crate::config::layers::embedded_database;
+use crate::config::{Config, ConfigError, Integration, LocaleTag, SecretSource};
+
+/// How many times a start looks for the keyring's first key, which another process may be adding.
+const KEYRING_ATTEMPTS: usize = 2;
+
+/// The checks that need neither network nor store: what `config check` runs.
+pub struct Checked {
+    /// The key of the vault.
+    pub master: MasterKey,
+    settings: Settings,
+    catalog: Catalog,
+    client: ClientSettings,
+    /// What deserves the operator's attention although it works.
+    pub warnings: Vec<String>,
+}
+
+/// Checks everything that can be checked before anything is opened.
+pub fn check(config: &Config) -> Result<Checked, ConfigError> {
+    let mut warnings = Vec::new();
+    let master = master_key(config, &mut warnings)?;
+    let public_url = public_url(config)?;
+    let catalog = Catalog::load(config.catalog.directory.as_deref()).map_err(|error| {
+        ConfigError::setting(
+            "catalog.directory",
+            error,
+            "correct the entry; docs/adding-a-provider.md lists every field",
+        )
+    })?;
+    let mut return_to =
+        AllowList::parse(config.connect.return_to.iter().map(String::as_str)).map_err(|error| {
+            ConfigError::setting(
+                "connect.return_to",
+                error,
+                "list addresses such as https://app.example.com/settings",
+            )
+        })?;
+    // The pages of the portal are places to return to.
+    if let Ok(portal) = Url::parse(&format!("{public_url}/portal")) {
+        return_to.push(portal);
+    }
+    let frontend_url = config.frontend_url.as_deref().map(frontend_url).transpose()?;
+    let mut integrations = BTreeMap::new();
+    for (name, integration) in &config.integrations {
+        let (id, configured) = check_integration(name, integration, &catalog, &mut warnings)?;
+        integrations.insert(id, configured);
+    }
+    if let Some(default) = &config.connect.default_provider
+        && !integrations.contains_key(default)
+    {
+        let mend = format!("add [integrations.{default}], or name one that is there");
+        return Err(ConfigError::setting(
+            "connect.default_provider",
+            format!("no integration is named {default}"),
+            mend,
+        ));
+    }
+    Ok(Checked {
+        master,
+        settings: Settings {
+            public_url,
+            frontend_url,
+            return_to,
+            default_provider: config.connect.default_provider.clone(),
+            attempt_ttl: config.connect.attempt_ttl.0,
+            refresh_before: config.connect.refresh_before.0,
+            subjects_must_exist: config.subjects.must_exist,
+            integrations,
+        },
+        catalog,
+        client: ClientSettings {
+            connect_timeout: config.outbound.connect_timeout.0,
+            total_timeout: config.outbound.timeout.0,
+            allow_private: config.outbound.allow_private.clone(),
+            ..ClientSettings::default()
+        },
+        warnings,
+    })
+}
+
+fn master_key(config: &Config, warnings: &mut Vec<String>) -> Result<MasterKey, ConfigError> {
+    let mend = "make one with `openssl rand -base64 32`, and name its place: key = \"env:CLAVIGER_KEY\" or \"file:PATH\"";
+    let resolved = config.key.resolve().map_err(|error| ConfigError::setting("key", error, mend))?;
+    if resolved.literal {
+        warnings.push(
+            "key stands in the configuration itself; move it to an environment variable or a file".to_owned(),
+        );
+    }
+    MasterKey::parse(resolved.secret.expose()).map_err(|error| ConfigError::setting("key", error, mend))
+}
+
+fn public_url(config: &Config) -> Result<String, ConfigError> {
+    let key = "public_url";
+    let mend = "set it to the https address under which browsers reach the public listener, without path";
+    let text = config.public_url.as_deref().ok_or_else(|| ConfigError::setting(key, "is not set", mend))?;
+    let url =
+        Url::parse(text).map_err(|error| ConfigError::setting(key, format!("{text:?}: {error}"), mend))?;
+    let bare =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !matches!(url.scheme(), "https" | "http") || !url.has_host() || !bare {
+        return Err(ConfigError::setting(key, format!("{text:?} is not a bare https address"), mend));
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return Err(ConfigError::setting(key, format!("{text:?} is http outside loopback"), mend));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn frontend_url(text: &str) -> Result<String, ConfigError> {
+    let mend = "set it to the address of the product's front end, such as https://app.example.com";
+    AllowList::parse([text]).map_err(|error| ConfigError::setting("frontend_url", error, mend))?;
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn check_integration(
+    name: &str,
+    integration: &Integration,
+    catalog: &Catalog,
+    warnings: &mut Vec<String>,
+) -> Result<(IntegrationId, ConfiguredIntegration), ConfigError> {
+    let key = |field: &str| format!("integrations.{name}{field}");
+    let id: IntegrationId = name.parse().map_err(|error| {
+        ConfigError::setting(&key(""), error, "rename it, for example to the catalog entry's name")
+    })?;
+    let provider = match &integration.provider {
+        Some(provider) => provider.clone(),
+        None => name
+            .parse::<ProviderId>()
+            .map_err(|error| ConfigError::setting(&key(""), error, "name a provider"))?,
+    };
+    if catalog.get(&provider).is_none() {
+        let mend = "name an entry of the catalog, or add your own under catalog.directory";
+        return Err(ConfigError::setting(
+            &key(".provider"),
+            format!("the catalog has no entry {provider}"),
+            mend,
+        ));
+    }
+    if let Some(uri) = &integration.redirect_uri {
+        check_redirect_uri(uri).map_err(|rule| {
+            ConfigError::setting(&key(".redirect_uri"), rule, "use https, or http on loopback")
+        })?;
+    }
+    let scopes = integration.scopes.clone().map(Scopes::from);
+    if scopes.as_ref().is_some_and(|scopes| !scopes.is_well_formed() || scopes.is_empty()) {
+        let mend = "list scope tokens of RFC 6749 §3.3, or leave it out";
+        return Err(ConfigError::setting(&key(".scopes"), "is empty or holds what is no scope", mend));
+    }
+    let mut resolve = |field: &str, source: &SecretSource, secret: bool| {
+        let resolved = source
+            .resolve()
+            .map_err(|error| ConfigError::setting(&key(field), error, "provide it, or remove the setting"))?;
+        if secret && resolved.literal {
+            warnings
+                .push(format!("{} stands in the configuration itself; move it to env: or file:", key(field)));
+        }
+        Ok::<_, ConfigError>(resolved.secret.expose().clone())
+    };
+    let client_id = integration.client_id.as_ref().map(|id| resolve(".client_id", id, false)).transpose()?;
+    let client_secret =
+        integration.client_secret.as_ref().map(|s| resolve(".client_secret", s, true)).transpose()?;
+    let configured = ConfiguredIntegration {
+        provider,
+        client_id,
+        client_secret: client_secret.map(ClientSecret::from),
+        scopes,
+        redirect_uri: integration.redirect_uri.clone(),
+        parameters: integration.parameters.clone(),
+        attempt_ttl: integration.attempt_ttl.map(|ttl| ttl.0),
+    };
+    Ok((id, configured))
+}
+
+/// Where the rows are, as the store wants to know it.
+pub fn store_options(config: &Config, clock: Arc<dyn Clock>) -> Result<Options, ConfigError> {
+    let resolve = |key: &str, source: &SecretSource| {
+        let resolved =
+            source.resolve().map_err(|error| ConfigError::setting(key, error, "provide it, or remove it"))?;
+        Ok::<_, ConfigError>(resolved.secret.expose().clone())
+    };
+    let url = if let Some(source) = &config.database.url {
+        resolve("database.url", source)?
+    } else {
+        make_data_dir(&config.data_dir)?;
+        format!("sqlite:{}", embedded_database(&config.data_dir).display())
+    };
+    Ok(Options {
+        migrate_url: config
+            .database
+            .migrate_url
+            .as_ref()
+            .map(|url| resolve("database.migrate_url", url))
+            .transpose()?,
+        migrate: if config.database.migrate { Migrate::AtStart } else { Migrate::Never },
+        cache_entries: config.database.cache_entries,
+        ..Options::new(url, vault::random::id(), clock)
+    })
+}
+
+/// Makes the data directory for its owner alone, and proves that it can be written.
+pub fn make_data_dir(path: &Path) -> Result<(), ConfigError> {
+    let mend = format!("make {} writable for this user, or name another with --data-dir", path.display());
+    let fail = |error: std::io::Error| {
+        ConfigError::setting("data_dir", format!("{}: {error}", path.display()), &mend)
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fail)?;
+    let probe = path.join(".write-probe");
+    fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(fail)
+}
+
+/// Opens the keyring of the store; the very first start makes its first key.
+pub async fn keyring(store: &Store, master: &MasterKey) -> anyhow::Result<Keyring> {
+    let mut wrapped = store.keyring.all().await?;
+    for _ in 0..KEYRING_ATTEMPTS {
+        if wrapped.is_empty() {
+            store.keyring.add(&WrappedKey::generate(1, master)).await?;
+            // Read again: another process may have been first.
+            wrapped = store.keyring.all().await?;
+        }
+    }
+    Keyring::open_keys(master, &wrapped).context("key")
+}
+
+/// Everything that serves requests.
+pub struct Wired {
+    /// What the routers share.
+    pub app: App,
+    /// The plane, for jobs and for the end.
+    pub connect: Connect,
+    /// The rows, for jobs and for the end.
+    pub store: Store,
+}
+
+/// Opens the store and puts everything together.
+pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) -> anyhow::Result<Wired> {
+    let checked = check(config)?;
+    // The demonstration writes its own configuration; nobody could act on a warning.
+    for warning in checked.warnings.iter().filter(|_| demo.is_none()) {
+        warn!(warning, "config.warning");
+    }
+    let options = store_options(config, clock.clone())?;
+    let store = Store::open(&options).await?;
+    let keyring = keyring(&store, &checked.master).await?;
+    let public_url = checked.settings.public_url.clone();
+    let connect = Connect::new(Parts {
+        settings: checked.settings,
+        catalog: checked.catalog,
+        http: HttpClient::new(checked.client).context("outbound")?,
+        store: store.clone(),
+        keyring: Arc::new(keyring),
+        clock: clock.clone(),
+    });
+    let app = App::new(http_plane::Parts {
+        connect: connect.clone(),
+        store: store.clone(),
+        clock,
+        public_url,
+        product_name: config.product_name.clone(),
+        default_language: match config.locale.default {
+            LocaleTag::En => Language::English,
+            LocaleTag::Et => Language::Estonian,
+        },
+        metrics: Metrics::new(),
+        demo,
+        stopping: AtomicBool::new(false),
+    });
+    Ok(Wired { app, connect, store })
+}

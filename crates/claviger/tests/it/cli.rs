@@ -1,0 +1,190 @@
+//! The program at the command line: what stops it, and how it says so.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::harness::Program;
+use crate::harness::process::run;
+use crate::harness::world::configuration;
+
+const KEY: (&str, &str) = ("CLAVIGER_KEY", "p2kPrqnc2IwqTtKX3J9TMV6wWd2FMqZ4hbMWBsLDp8o=");
+const OTHER_KEY: (&str, &str) = ("CLAVIGER_KEY", "mE8Cbo4cm2jhVbZrEYhZtRnTC0FSgnEtsGJCgW1UmEk=");
+const URL: (&str, &str) = ("CLAVIGER__PUBLIC_URL", "http://127.0.0.1:1");
+const PUBLIC: (&str, &str) = ("CLAVIGER__PUBLIC__LISTEN", "127.0.0.1:0");
+const BACKEND: (&str, &str) = ("CLAVIGER__BACKEND__LISTEN", "127.0.0.1:0");
+
+#[track_caller]
+fn fails(arguments: &[&str], variables: &[(&str, &str)], folder: &Path, code: i32, parts: &[&str]) {
+    let output = run(arguments, variables, folder);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_missing_short_or_a_placeholder_stops_the_start_with_the_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let mend = "openssl rand -base64 32";
+    fails(&["serve"], &[URL], folder.path(), 3, &["key", "is missing", mend]);
+    fails(&["serve"], &[URL, ("CLAVIGER_KEY", "deadbeef")], folder.path(), 3, &["key", "4 octets", mend]);
+    fails(&["serve"], &[URL, ("CLAVIGER_KEY", "change-me")], folder.path(), 3, &["key", "placeholder", mend]);
+    let zeros = "00".repeat(32);
+    fails(&["serve"], &[URL, ("CLAVIGER_KEY", &zeros)], folder.path(), 3, &["key", "placeholder", mend]);
+}
+
+#[test]
+fn a_public_url_that_is_missing_or_http_outside_loopback_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    fails(&["serve"], &[KEY], folder.path(), 3, &["public_url", "is not set", "mend: "]);
+    let url = ("CLAVIGER__PUBLIC_URL", "http://auth.example.com");
+    fails(&["serve"], &[KEY, url], folder.path(), 3, &["public_url", "http outside loopback"]);
+    let redirect = ("CLAVIGER__INTEGRATIONS__GITHUB__REDIRECT_URI", "http://auth.example.com/cb");
+    fails(
+        &["config", "check"],
+        &[KEY, URL, redirect],
+        folder.path(),
+        1,
+        &["integrations.github.redirect_uri", "https"],
+    );
+}
+
+#[test]
+fn a_data_directory_that_can_not_be_written_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let inside = file.join("data");
+    fails(
+        &["serve", "--data-dir", inside.to_str().unwrap()],
+        &[KEY, URL],
+        folder.path(),
+        3,
+        &["data_dir", "mend: "],
+    );
+}
+
+#[test]
+fn a_port_in_use_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let public = ("CLAVIGER__PUBLIC__LISTEN", address.as_str());
+    fails(&["serve"], &[KEY, URL, public, BACKEND], folder.path(), 3, &["public.listen", &address, "mend: "]);
+    let port = address.rsplit(':').next().unwrap();
+    fails(&["dev", "--port", port], &[], folder.path(), 3, &["--port", "mend: "]);
+}
+
+#[test]
+fn a_configuration_with_a_mistake_is_told_with_file_line_key_and_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.toml");
+    fs::write(&path, "public_url = 'http://127.0.0.1:1'\n\n[connect]\natempt_ttl = '5m'\n").unwrap();
+    fails(
+        &["serve", "--config", "claviger.toml"],
+        &[KEY],
+        folder.path(),
+        3,
+        &["claviger.toml:4: connect.atempt_ttl", "did you mean attempt_ttl?"],
+    );
+    fs::write(&path, "public_url = 'http://127.0.0.1:1'\n[subjects]\nmust_exist = 'maybe'\n").unwrap();
+    fails(
+        &["config", "check"],
+        &[KEY],
+        folder.path(),
+        1,
+        &["claviger.toml:3: subjects.must_exist", "mend: "],
+    );
+    fs::write(&path, "[integrations.nothing]\nclient_id = 'x'\n").unwrap();
+    fails(
+        &["config", "check"],
+        &[KEY, URL],
+        folder.path(),
+        1,
+        &["integrations.nothing.provider", "no entry nothing"],
+    );
+    fails(&["config", "check", "--config", "missing.toml"], &[KEY], folder.path(), 1, &["missing.toml"]);
+}
+
+#[test]
+fn a_good_configuration_is_told_to_be_good_and_literal_secrets_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        configuration("http://127.0.0.1:1", "http://127.0.0.1:2", folder.path().to_str().unwrap(), None, "");
+    fs::write(folder.path().join("claviger.toml"), text).unwrap();
+    let output = run(&["config", "check"], &[], folder.path());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        text.contains("warning: key stands in the configuration")
+            && text.ends_with("The configuration is good.\n"),
+        "{text}"
+    );
+    assert!(!text.contains("sandbox-secret"));
+}
+
+#[test]
+fn an_unknown_command_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    fails(&["serv"], &[], folder.path(), 2, &["serv"]);
+    fails(&["serve", "--nonsense"], &[], folder.path(), 2, &["--nonsense"]);
+}
+
+#[test]
+fn migrate_tells_what_it_did_and_another_key_does_not_open_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data_dir = data.to_str().unwrap();
+    let first = run(&["migrate", "--data-dir", data_dir], &[], folder.path());
+    assert!(String::from_utf8_lossy(&first.stdout).starts_with("Applied "), "{first:?}");
+    let second = run(&["migrate", "--data-dir", data_dir], &[], folder.path());
+    assert!(String::from_utf8(second.stdout).unwrap().contains("up to date"));
+    let mode = fs::metadata(data.join("claviger.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "only its owner may read the database");
+    let serve = ["serve", "--data-dir", data_dir];
+    let server = Program::start(&serve, &[KEY, URL, PUBLIC, BACKEND]);
+    server.line_with("public");
+    let (status, printed) = server.terminate();
+    assert!(status.success() && printed.contains("server.stopped"), "{printed}");
+    fails(
+        &serve,
+        &[OTHER_KEY, URL, PUBLIC, BACKEND],
+        folder.path(),
+        3,
+        &["the store was sealed with the key"],
+    );
+}
+
+#[test]
+fn a_store_that_may_not_be_migrated_names_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let never = ("CLAVIGER__DATABASE__MIGRATE", "false");
+    let serve = ["serve", "--data-dir", "data"];
+    fails(&serve, &[KEY, URL, PUBLIC, BACKEND, never], folder.path(), 3, &["claviger migrate"]);
+}
+
+#[test]
+fn the_sandbox_runs_alone() {
+    let program = Program::start(&["sandbox", "--json"], &[]);
+    let url = program.line_with("sandboxUrl")["sandboxUrl"].as_str().unwrap().to_owned();
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    let (status, _) = program.terminate();
+    assert!(status.success());
+}
+
+#[test]
+fn logs_are_one_json_object_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server =
+        Program::start(&["serve", "--data-dir", data.to_str().unwrap()], &[KEY, URL, PUBLIC, BACKEND]);
+    let line = server.line_with("backend");
+    assert_eq!((line["message"].as_str(), line["level"].as_str()), (Some("server.started"), Some("INFO")));
+    let (_, printed) = server.terminate();
+    for line in printed.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()), "{line}");
+    }
+}

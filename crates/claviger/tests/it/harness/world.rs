@@ -1,0 +1,210 @@
+//! A server in this process, the sandbox beside it, and a clock that the test moves.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use claviger::config::{Config, Flags};
+use claviger::server::{Listeners, Server};
+use model::{ApiKeyScope, ApiKeyScopes, Clock, FixedClock, SystemClock};
+use serde_json::{Value, json};
+use store::api_keys::ApiKey;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use url::Url;
+use vault::{MasterKey, TokenHash};
+
+use super::browser::{Answer, Browser, parameter};
+
+/// A server in this process with everything that it needs.
+pub(crate) struct World {
+    pub(crate) url: String,
+    pub(crate) sandbox: String,
+    pub(crate) clock: Arc<FixedClock>,
+    /// The product's backend, with an admin key.
+    pub(crate) backend: Browser,
+    _folder: TempDir,
+    pub(crate) server: Server,
+    _sandbox: oneshot::Sender<()>,
+}
+
+impl World {
+    pub(crate) async fn on_sqlite() -> Self {
+        Self::with(None, &[], "").await
+    }
+
+    pub(crate) async fn on_postgresql() -> Option<Self> {
+        Some(Self::with(Some(store::testing::fresh_postgres().await?), &[], "").await)
+    }
+
+    /// A server on the embedded store whose configuration has these lines besides the usual ones.
+    pub(crate) async fn configured(lines: &str) -> Self {
+        Self::with(None, &[], lines).await
+    }
+
+    /// The same, and it may reach these hosts too.
+    pub(crate) async fn reaching(hosts: &[&str], lines: &str) -> Self {
+        Self::with(None, hosts, lines).await
+    }
+
+    async fn with(database: Option<String>, hosts: &[&str], lines: &str) -> Self {
+        let (sandbox, stop_sandbox) = start_sandbox().await;
+        let folder = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut text =
+            configuration(&url, &sandbox, folder.path().to_str().unwrap(), database.as_deref(), lines);
+        for host in hosts {
+            text = text.replace("allow_private = [", &format!("allow_private = [\"{host}\", "));
+        }
+        let path = folder.path().join("claviger.toml");
+        std::fs::write(&path, text).unwrap();
+        let flags = Flags { config: Some(path), data_dir: None };
+        let config: Config = claviger::config::load(&flags, std::iter::empty()).unwrap();
+        let clock = Arc::new(FixedClock::at(SystemClock.now()));
+        let listeners = Listeners { public: listener, backend: None };
+        let server = Server::start(&config, listeners, clock.clone(), None).await.unwrap();
+        let key = add_key(&server, &clock, ApiKeyScope::Admin).await;
+        let world = Self {
+            url,
+            sandbox,
+            clock,
+            backend: Browser::with_key(&key),
+            _folder: folder,
+            server,
+            _sandbox: stop_sandbox,
+        };
+        world.control(&json!({ "approve": "auto" })).await;
+        world
+    }
+
+    /// The product's backend with a key that has one scope.
+    pub(crate) async fn backend_with(&self, scope: ApiKeyScope) -> Browser {
+        Browser::with_key(&add_key(&self.server, &self.clock, scope).await)
+    }
+
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub(crate) async fn api(&self, path: &str) -> Answer {
+        self.backend.get(self.path(path)).await
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.backend.json(method, self.path(path), body).await
+    }
+
+    /// Steers the sandbox.
+    pub(crate) async fn control(&self, settings: &Value) {
+        Browser::with_key("none")
+            .json(Method::PUT, format!("{}/control", self.sandbox), settings)
+            .await
+            .expect(200);
+    }
+
+    /// What the sandbox was called for, at one endpoint.
+    pub(crate) async fn calls(&self, endpoint: &str, grant_type: Option<&str>) -> usize {
+        let log = Browser::with_key("none").get(format!("{}/control/log", self.sandbox)).await.json();
+        let rows = log.as_array().cloned().or_else(|| log["log"].as_array().cloned()).unwrap();
+        let counts = |row: &&Value| {
+            row["endpoint"] == endpoint && grant_type.is_none_or(|grant| row["grantType"] == grant)
+        };
+        rows.iter().filter(counts).count()
+    }
+
+    /// The link to open in a browser, from `authorize`.
+    pub(crate) async fn auth_url(&self, query: &str) -> String {
+        let answer = self.api(&format!("/api/oauth/authorize/client-7?{query}")).await.expect(200);
+        answer.json()["authUrl"].as_str().unwrap().to_owned()
+    }
+
+    /// The callback's address, as the provider would send the browser there; the browser has been at the hop.
+    pub(crate) async fn callback_url(&self, browser: &Browser, query: &str) -> Url {
+        let link = self.auth_url(query).await;
+        let provider = browser.get(link).await.expect(303).location();
+        let callback = browser.get(provider).await.expect(303).location();
+        assert!(parameter(&callback, "code").is_some(), "{callback}");
+        callback
+    }
+
+    /// The whole flow: `client-7` connects the sandbox.
+    pub(crate) async fn connect(&self) {
+        let browser = Browser::new();
+        let callback = self.callback_url(&browser, "provider=sandbox").await;
+        let arrived = browser.get(callback).await.expect(303).location();
+        assert_eq!(parameter(&arrived, "oauth").as_deref(), Some("success"), "{arrived}");
+    }
+
+    pub(crate) async fn token(&self) -> Answer {
+        self.api("/api/connections/client-7/sandbox/token").await
+    }
+
+    pub(crate) fn pass(&self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// The audit trail's events, newest first.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        let entries = self.server.app.store.audit.newest(200).await.unwrap();
+        entries.iter().map(|entry| serde_json::from_str(&entry.event).unwrap()).collect()
+    }
+
+    /// The newest audit event of this name.
+    pub(crate) async fn audited(&self, event: &str) -> Value {
+        let trail = self.audit().await;
+        trail
+            .iter()
+            .find(|entry| entry["event"] == event)
+            .unwrap_or_else(|| panic!("{event} in {trail:?}"))
+            .clone()
+    }
+}
+
+async fn add_key(server: &Server, clock: &FixedClock, scope: ApiKeyScope) -> String {
+    let key = format!("cvk_{}", vault::random::token().expose());
+    let row = ApiKey {
+        id: vault::random::id(),
+        name: "test".to_owned(),
+        scopes: ApiKeyScopes::from_iter([scope]),
+        created_at: clock.now(),
+        revoked_at: None,
+    };
+    server.app.store.api_keys.create(&row, &TokenHash::of(&key)).await.unwrap();
+    key
+}
+
+/// The sandbox on a free port; it ends when the sender is dropped.
+pub(crate) async fn start_sandbox() -> (String, oneshot::Sender<()>) {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(sandbox::serve(listener, async {
+        let _ = stopped.await;
+    }));
+    (url, stop)
+}
+
+/// A configuration with the sandbox as an integration.
+pub(crate) fn configuration(
+    url: &str,
+    sandbox: &str,
+    folder: &str,
+    database: Option<&str>,
+    lines: &str,
+) -> String {
+    let listen = url.trim_start_matches("http://");
+    let host = sandbox.trim_start_matches("http://");
+    let key = MasterKey::generate();
+    let database = database.map(|url| format!("url = \"{url}\"\n")).unwrap_or_default();
+    format!(
+        "public_url = \"{url}\"\nfrontend_url = \"https://app.example.com\"\nkey = \"{}\"\ndata_dir = \"{folder}\"\n\
+         [public]\nlisten = \"{listen}\"\n[backend]\nlisten = \"{listen}\"\n\
+         [database]\n{database}[outbound]\nallow_private = [\"{host}\"]\nconnect_timeout = \"2s\"\ntimeout = \"3s\"\n\
+         [integrations.sandbox]\nclient_id = \"claviger\"\nclient_secret = \"sandbox-secret\"\n\
+         parameters = {{ sandbox_url = \"{sandbox}\" }}\n{lines}",
+        key.expose()
+    )
+}

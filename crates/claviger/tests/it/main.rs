@@ -1,0 +1,18 @@
+//! The whole server, over real HTTP, on both databases, with the sandbox and with providers that nobody here wrote.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
+
+mod harness;
+
+mod api;
+mod callback;
+mod catalog;
+mod cli;
+mod foreign;
+
+mod pages;
+mod processes;
+mod requirement_001;
+mod requirement_004;
+mod secrets;
+mod token;
