@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A fifth fewer instructions for a token that is read than with the C library's: docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     claviger::cli::run()
 }

@@ -10,14 +10,12 @@ use model::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::config::{Config, ConfigError};
 use crate::jobs;
 use crate::wiring::{self, Wired};
-
-/// How long refreshes under way may take at the end: as long as a strict provider may take to answer.
-const DRAIN: Duration = Duration::from_secs(65);
 
 /// The addresses that a server answers on.
 pub struct Listeners {
@@ -55,6 +53,7 @@ pub struct Server {
     wired: Wired,
     stop: watch::Sender<bool>,
     tasks: JoinSet<anyhow::Result<()>>,
+    grace: Duration,
 }
 
 impl Server {
@@ -67,6 +66,7 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let wired = wiring::wire(config, clock, demo).await?;
         let app = wired.app.clone();
+        let grace = config.shutdown_grace.0;
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let public = match listeners.backend {
@@ -74,25 +74,30 @@ impl Server {
             Some(backend) => {
                 let (router, stopping) = (router::backend(&app), stopping.clone());
                 tasks.spawn(async move {
-                    http_plane::serve::serve(backend, router, told(stopping)).await.context("backend.listen")
+                    http_plane::serve::serve(backend, router, told(stopping), grace)
+                        .await
+                        .context("backend.listen")
                 });
                 router::public(&app)
             }
         };
         let (listener, told_to_stop) = (listeners.public, stopping.clone());
         tasks.spawn(async move {
-            http_plane::serve::serve(listener, public, told(told_to_stop)).await.context("public.listen")
+            http_plane::serve::serve(listener, public, told(told_to_stop), grace)
+                .await
+                .context("public.listen")
         });
         let (jobs_app, retention) = (app.clone(), config.connect.attempt_retention.0);
         tasks.spawn(async move {
             jobs::run(jobs_app, retention, stopping).await;
             Ok(())
         });
-        Ok(Self { app, wired, stop, tasks })
+        Ok(Self { app, wired, stop, tasks, grace })
     }
 
     /// Takes no new work, finishes what is under way (what a provider has begun included), and closes the store.
     pub async fn stop(mut self) {
+        let deadline = Instant::now() + self.grace;
         self.app.stop();
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
@@ -104,7 +109,7 @@ impl Server {
                 Err(error) => warn!(outcome = "failure", %error, "server.task_failed"),
             }
         }
-        if tokio::time::timeout(DRAIN, self.wired.connect.drain()).await.is_err() {
+        if tokio::time::timeout_at(deadline, self.wired.connect.drain()).await.is_err() {
             warn!(outcome = "failure", "refreshes.drain_exceeded");
         }
         self.wired.store.close().await;

@@ -53,13 +53,13 @@ impl Connect {
         let standing = self.standing(key).await?;
         let now = self.now();
         match self.judge(&standing, wish, now)? {
-            Verdict::Good => self.hand_out(standing),
+            Verdict::Good => self.hand_out(key, standing),
             Verdict::Due => {
                 // Serve first: nobody waits for a refresh that is only near.
                 if !self.flights.rests(&standing.credential, now) {
                     drop(self.fly(standing.credential, standing.generation, Trigger::Background));
                 }
-                self.hand_out(standing)
+                self.hand_out(key, standing)
             }
             Verdict::Needed { live } => self.wait_for_fresh(key, standing, wish, live).await,
         }
@@ -68,26 +68,33 @@ impl Connect {
     /// Refreshes now, even when nothing is due.
     pub async fn force_refresh(&self, key: &ConnectionKey) -> Result<()> {
         let standing = self.standing(key).await?;
+        if !standing.has_refresh_token {
+            return Err(Error::NoRefreshToken);
+        }
         let landing =
             self.fly(standing.credential, standing.generation, Trigger::Forced).landing(MAX_WAIT).await;
         self.landed(key, landing).await
     }
 
+    /// How long before its end a token of this lifetime is refreshed.
+    pub(crate) fn buffer(&self, lifetime: Duration) -> Duration {
+        self.parts.settings.refresh_before.min(lifetime / 5)
+    }
+
     async fn standing(&self, key: &ConnectionKey) -> Result<Arc<Standing>> {
         let standing = self.store().connections.standing(key).await?.ok_or_else(|| Self::not_found(key))?;
         match standing.broken {
-            Some((since, reason)) => Err(Error::ReconnectRequired { reason, since }),
+            Some((since, reason)) => Err(Error::ReconnectRequired { key: key.clone(), reason, since }),
             None => Ok(standing),
         }
     }
 
     fn judge(&self, standing: &Standing, wish: Wish, now: Timestamp) -> Result<Verdict> {
-        let rejected = match (&wish.rejected, &standing.access_token) {
-            (Some(rejected), Some(sealed)) => {
-                let token: AccessToken = self.open(standing, sealed)?;
-                TokenHash::of(token.expose()) == *rejected
+        let rejected = match &wish.rejected {
+            Some(rejected) => {
+                self.is_token(standing, rejected)? && !self.flights.answered(&standing.credential, rejected)
             }
-            _ => false,
+            None => false,
         };
         let expired = standing.expires_at.is_some_and(|end| end <= now);
         if standing.access_token.is_none() || expired || rejected {
@@ -97,7 +104,7 @@ impl Connect {
             return Ok(Verdict::Good);
         };
         let (lifetime, left) = (end.since(standing.obtained_at), end.since(now));
-        let buffer = self.parts.settings.refresh_before.min(lifetime / 5);
+        let buffer = self.buffer(lifetime);
         // More than a fresh token could give can't be asked for: it would refresh at every read.
         let needed = wish.min_validity.min(lifetime.saturating_sub(buffer));
         Ok(match standing.has_refresh_token {
@@ -117,7 +124,7 @@ impl Connect {
     ) -> Result<Token> {
         if !standing.has_refresh_token && live {
             // It can't be renewed, but it works: the caller learns its end from `expires_at`.
-            return self.hand_out(standing);
+            return self.hand_out(key, standing);
         }
         let flight = self.fly(standing.credential, standing.generation, Trigger::Read);
         let landing = flight.landing(wish.wait.unwrap_or(MAX_WAIT).min(MAX_WAIT)).await;
@@ -125,15 +132,27 @@ impl Connect {
             Ok(()) => {}
             // What still works is not withheld because the provider is down.
             Err(Error::ProviderUnavailable { .. } | Error::ProviderConfiguration { .. }) if live => {
-                return self.hand_out(standing);
+                return self.hand_out(key, standing);
             }
             Err(error) => return Err(error),
         }
         let fresh = self.standing(key).await?;
+        if let Some(rejected) = &wish.rejected
+            && self.is_token(&fresh, rejected)?
+        {
+            // The provider gave the same one again; asking once more would not help.
+            self.flights.remember_answered(fresh.credential, *rejected);
+        }
         if fresh.access_token.is_none() || fresh.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Error::ProviderUnavailable { retry_after: STILL_FLYING });
         }
-        self.hand_out(fresh)
+        self.hand_out(key, fresh)
+    }
+
+    fn is_token(&self, standing: &Standing, hash: &TokenHash) -> Result<bool> {
+        let Some(sealed) = &standing.access_token else { return Ok(false) };
+        let token: AccessToken = self.open(standing, sealed)?;
+        Ok(TokenHash::of(token.expose()) == *hash)
     }
 
     async fn landed(&self, key: &ConnectionKey, landing: Option<Landing>) -> Result<()> {
@@ -145,16 +164,16 @@ impl Connect {
             }
             Some(Landing::Unavailable(retry_after)) => Err(Error::ProviderUnavailable { retry_after }),
             Some(Landing::Configuration(error)) => Err(Error::ProviderConfiguration { error }),
-            Some(Landing::Failed(error)) => Err(Arc::try_unwrap(error)
-                .unwrap_or_else(|shared| Error::Store(store::Error::Unavailable(shared.to_string().into())))),
+            Some(Landing::Failed(error)) => Err(Error::Shared(error)),
             None => Err(Error::ProviderUnavailable { retry_after: STILL_FLYING }),
         }
     }
 
-    fn hand_out(&self, standing: Arc<Standing>) -> Result<Token> {
+    fn hand_out(&self, key: &ConnectionKey, standing: Arc<Standing>) -> Result<Token> {
         let Some(sealed) = &standing.access_token else {
             let since = standing.obtained_at;
-            return Err(Error::ReconnectRequired { reason: ReconnectReason::NoRefreshToken, since });
+            let reason = ReconnectReason::NoRefreshToken;
+            return Err(Error::ReconnectRequired { key: key.clone(), reason, since });
         };
         let access_token = self.open(&standing, sealed)?;
         let extra = standing.extra.as_ref().map(|sealed| self.open(&standing, sealed)).transpose()?;

@@ -206,7 +206,11 @@ impl Connect {
         };
         let Some(attempt) = consumed else {
             // Unknown, used or expired: nothing to spend, and nobody to send back.
-            let word = if found.is_some() { "used" } else { "invalid" };
+            let word = match &found {
+                Some(attempt) if attempt.consumed_at.is_none() => "expired",
+                Some(_) => "used",
+                None => "invalid",
+            };
             self.record_refusal(found.as_ref(), &Reason { code: ProblemCode::InvalidState, word }).await?;
             return Err(Refusal::Refused { code, description, spent_cookie: None });
         };
@@ -286,11 +290,9 @@ impl Connect {
     }
 }
 
-/// Microsoft names it in the description (AADSTS90094, AADSTS65001), Google and others in `error`.
+/// Microsoft names it in the description (AADSTS90094), Google and others in `error`.
 fn asks_for_administrator(text: &str) -> bool {
-    ["admin_consent_required", "admin_policy_enforced", "AADSTS90094", "consent_required"]
-        .iter()
-        .any(|word| text.contains(word))
+    ["admin_consent_required", "admin_policy_enforced", "AADSTS90094"].iter().any(|word| text.contains(word))
 }
 
 fn clean(description: &str) -> String {

@@ -4,6 +4,7 @@ use model::{
     AccessToken, Account, Actor, AuditEvent, CredentialId, Outcome, RefreshToken, Scopes, Timestamp,
     TokenExtra,
 };
+use provider::catalog::{Entry, Region};
 use serde_json::{Map, Value};
 use store::connections::{Connection, ConnectionKey, Cursor, Filter, MetadataWrite, NewConnection};
 use store::credentials::{Credential, SealedTokens};
@@ -30,6 +31,8 @@ pub struct Import {
     pub extra: Option<TokenExtra>,
     /// The account at the provider.
     pub account: Option<Account>,
+    /// The data centre whose tokens these are, where the provider has several.
+    pub region: Option<String>,
     /// The product's own data.
     pub metadata: Map<String, Value>,
 }
@@ -53,10 +56,7 @@ impl Connect {
         generation: Option<i64>,
     ) -> Result<Connection> {
         let before = self.inspect(key).await?.metadata;
-        if size(&before) + size(patch) > MAX_METADATA {
-            let rule = format!("keep it within {MAX_METADATA} octets of JSON");
-            return Err(Error::InvalidParameter { name: "metadata", rule });
-        }
+        check_growth(&before, patch)?;
         match self.store().connections.merge_metadata(key, patch, generation, self.now()).await? {
             MetadataWrite::Merged(connection) => Ok(*connection),
             MetadataWrite::Conflict { generation } => Err(Error::GenerationConflict { generation }),
@@ -67,7 +67,10 @@ impl Connect {
     /// Takes over tokens that the product already has.
     pub async fn import(&self, key: &ConnectionKey, import: Import, by: Actor) -> Result<Connection> {
         let integration = self.integration(&key.integration, &key.subject).await?;
-        let endpoints = integration.endpoints(None)?;
+        let region = region(&integration.entry, import.region.as_deref())?;
+        let endpoints = integration.endpoints(region.as_ref())?;
+        let before = self.store().connections.get(key).await?.map(|connection| connection.metadata);
+        check_growth(&before.unwrap_or_default(), &import.metadata)?;
         self.admit(&key.subject).await?;
         let id: CredentialId = vault::random::id();
         let keyring = &self.parts.keyring;
@@ -119,6 +122,37 @@ impl Connect {
     }
 }
 
+/// A patch may shrink metadata that is over the limit, and not bring it there.
+fn check_growth(before: &Map<String, Value>, patch: &Map<String, Value>) -> Result<()> {
+    let mut after = before.clone();
+    after.extend(patch.clone());
+    after.retain(|_, value| !value.is_null());
+    if size(&after) > MAX_METADATA.max(size(before)) {
+        let rule = format!("keep it within {MAX_METADATA} octets of JSON");
+        return Err(Error::InvalidParameter { name: "metadata", rule });
+    }
+    Ok(())
+}
+
 fn size(metadata: &Map<String, Value>) -> usize {
-    serde_json::to_string(metadata).map_or(usize::MAX / 4, |text| text.len())
+    serde_json::to_string(metadata).map_or(usize::MAX, |text| text.len())
+}
+
+/// The region that an import names. Without one, tokens of another data centre would be refreshed at the wrong place
+/// and look dead there.
+fn region(entry: &Entry, name: Option<&str>) -> Result<Option<Region>> {
+    let invalid = |rule: String| Error::InvalidParameter { name: "region", rule };
+    match (&entry.regions, name) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            Err(invalid("leave it out: the provider has no data centres to choose from".to_owned()))
+        }
+        (Some(regions), name) => {
+            let known = || regions.rows.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let region = name.and_then(|name| entry.region(name));
+            region
+                .map(Some)
+                .ok_or_else(|| invalid(format!("name the data centre of these tokens: {}", known())))
+        }
+    }
 }

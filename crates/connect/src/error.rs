@@ -1,9 +1,11 @@
 //! Why the connect plane did not do it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{IntegrationId, ProblemCode, ReconnectReason, SubjectId, Timestamp};
 use provider::answer::AnswerError;
+use store::connections::ConnectionKey;
 
 /// Why the connect plane did not do it; each has its code in the registry.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +64,16 @@ pub enum Error {
     /// Only the person can repair it.
     #[error("the connection needs the person again: {}", reason.word())]
     ReconnectRequired {
+        /// Which one.
+        key: ConnectionKey,
         /// Why.
         reason: ReconnectReason,
         /// Since when.
         since: Timestamp,
     },
+    /// It can't be refreshed: the provider gave no refresh token.
+    #[error("the connection has no refresh token")]
+    NoRefreshToken,
     /// The provider did not answer, or said that it can't just now.
     #[error("the provider did not answer")]
     ProviderUnavailable {
@@ -91,6 +98,9 @@ pub enum Error {
     /// The code exchange did not yield tokens.
     #[error("the code exchange failed")]
     ExchangeFailed(#[source] Box<AnswerError>),
+    /// What everybody who waited for the same refresh is told.
+    #[error(transparent)]
+    Shared(Arc<Error>),
     /// The work stopped before its end; the log says why.
     #[error("the work stopped before its end")]
     Interrupted,
@@ -120,6 +130,8 @@ impl Error {
             Self::InvalidParameter { .. } => ProblemCode::InvalidParameter,
             Self::ReturnToNotAllowed => ProblemCode::ReturnToNotAllowed,
             Self::ConnectionNotFound { .. } => ProblemCode::ConnectionNotFound,
+            Self::NoRefreshToken => ProblemCode::NoRefreshToken,
+            Self::Shared(error) => error.code(),
             Self::ReconnectRequired { .. } => ProblemCode::ReconnectRequired,
             Self::ProviderUnavailable { .. } => ProblemCode::ProviderUnavailable,
             Self::ProviderConfiguration { .. } => ProblemCode::ProviderConfiguration,

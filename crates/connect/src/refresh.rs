@@ -13,6 +13,7 @@ use provider::refresh::{Refresh, refresh};
 use store::credentials::Credential;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
+use vault::TokenHash;
 
 use crate::{Connect, Error, Result};
 
@@ -63,12 +64,30 @@ pub(crate) struct Flights(Arc<Mutex<Board>>);
 struct Board {
     under_way: HashMap<CredentialId, watch::Receiver<Option<Landing>>>,
     resting: HashMap<CredentialId, Timestamp>,
+    /// Rejected tokens that a refresh has answered with the same token.
+    answered: HashMap<CredentialId, TokenHash>,
 }
+
+/// How many of those are remembered; then all are forgotten, which costs a call each.
+const MAX_ANSWERED: usize = 10_000;
 
 impl Flights {
     /// Whether a refresh that nobody waits for had better not be tried again yet.
     pub(crate) fn rests(&self, credential: &CredentialId, now: Timestamp) -> bool {
         self.lock().resting.get(credential).is_some_and(|until| *until > now)
+    }
+
+    /// Whether a refresh has already answered this rejection with the same token.
+    pub(crate) fn answered(&self, credential: &CredentialId, rejected: &TokenHash) -> bool {
+        self.lock().answered.get(credential) == Some(rejected)
+    }
+
+    pub(crate) fn remember_answered(&self, credential: CredentialId, rejected: TokenHash) {
+        let mut board = self.lock();
+        if board.answered.len() >= MAX_ANSWERED {
+            board.answered.clear();
+        }
+        board.answered.insert(credential, rejected);
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {

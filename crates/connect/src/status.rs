@@ -83,9 +83,10 @@ impl Connect {
     /// token has ended.
     pub fn word(&self, connection: &Connection) -> &'static str {
         let now = self.now();
+        let obtained_at = connection.refreshed_at.unwrap_or(connection.connected_at);
         match (&connection.state, connection.expires_at) {
             (ConnectionState::Active, Some(end)) if end <= now => "expired",
-            (ConnectionState::Active, Some(end)) if end.since(now) <= self.parts.settings.refresh_before => {
+            (ConnectionState::Active, Some(end)) if end.since(now) <= self.buffer(end.since(obtained_at)) => {
                 "expiring"
             }
             (state, _) => state.word(),

@@ -8,7 +8,7 @@ use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use model::Secret;
 
-/// How many cookies of one request are looked at.
+/// How many cookies of ours are looked at in one request.
 const MAX_COOKIES: usize = 100;
 
 /// How cookies are named and guarded at our address.
@@ -51,11 +51,13 @@ impl Cookies {
 
     /// Our cookies that the browser sent, by name without prefix.
     pub fn read(self, headers: &HeaderMap) -> Vec<(String, Secret<String>)> {
-        let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        // By octets: cookies that others set on our host may hold anything.
+        let pairs =
+            headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|octet| *octet == b';'));
         pairs
-            .flat_map(|pairs| pairs.split(';'))
+            .filter_map(|pair| str::from_utf8(pair.trim_ascii().strip_prefix(self.prefix().as_bytes())?).ok())
             .take(MAX_COOKIES)
-            .filter_map(|pair| pair.trim().strip_prefix(self.prefix())?.split_once('='))
+            .filter_map(|pair| pair.split_once('='))
             .map(|(name, value)| (name.to_owned(), Secret::from(value)))
             .collect()
     }
@@ -79,6 +81,7 @@ mod tests {
     #[test]
     fn only_our_own_cookies_are_read_and_a_plain_one_is_no_host_cookie() {
         let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_bytes("name=J\u{f5}e".as_bytes()).unwrap());
         headers.append(COOKIE, HeaderValue::from_static("a=1; clv_flow_ab=plain; __Host-clv_flow_ab=host"));
         let https = Cookies::for_address("https://auth.example.com").read(&headers);
         assert_eq!(https.len(), 1);

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use model::{ProblemCode, RequestId};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use store::connections::ConnectionKey;
 
 use crate::messages::Language;
 
@@ -167,9 +168,16 @@ impl IntoResponse for Problem {
 
 impl From<::connect::Error> for Problem {
     fn from(error: ::connect::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl Problem {
+    fn of(error: &::connect::Error) -> Self {
         use ::connect::Error;
         let problem = Self::new(error.code());
-        match &error {
+        match error {
+            Error::Shared(error) => Self::of(error),
             Error::SubjectNotFound { subject } => problem.argument("subject", subject),
             Error::IntegrationNotFound { integration }
             | Error::IntegrationInConfiguration { integration } => {
@@ -184,17 +192,21 @@ impl From<::connect::Error> for Problem {
             Error::ConnectionNotFound { subject, integration } => {
                 problem.argument("subject", subject).argument("integration", integration)
             }
-            Error::ReconnectRequired { reason, since } => {
-                problem.member("reason", reason.word()).member("since", since.to_string())
-            }
+            Error::ReconnectRequired { key, reason, since } => problem
+                .member("reason", reason.word())
+                .member("since", since.to_string())
+                .member("reconnect", reconnect(key)),
             Error::ProviderUnavailable { retry_after } => problem.retry_after(*retry_after),
             Error::ProviderConfiguration { error } => {
                 problem.argument("error", error.as_deref().unwrap_or("unknown"))
             }
             Error::GenerationConflict { generation } => problem.member("generation", *generation),
-            Error::ReturnToNotAllowed | Error::InvalidTicket | Error::ExchangeFailed(_) => problem,
+            Error::ReturnToNotAllowed
+            | Error::InvalidTicket
+            | Error::ExchangeFailed(_)
+            | Error::NoRefreshToken => problem,
             Error::Store(_) | Error::Vault { .. } | Error::Interrupted => {
-                log_failure(&error);
+                log_failure(error);
                 match problem.code {
                     ProblemCode::StoreUnavailable => problem.retry_after(Duration::from_secs(1)),
                     _ => problem,
@@ -208,6 +220,16 @@ impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         ::connect::Error::from(error).into()
     }
+}
+
+/// Where the backend begins again, to get a link for the person. Making that link here would begin an attempt at every
+/// read of a broken connection.
+fn reconnect(key: &ConnectionKey) -> String {
+    let label = match key.label.as_str() {
+        "default" => String::new(),
+        label => format!("&label={label}"),
+    };
+    format!("/api/oauth/authorize/{}?provider={}{label}", key.subject, key.integration)
 }
 
 /// The chain of causes goes to the log, once; the caller gets the request's id to ask with.

@@ -2,8 +2,12 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
@@ -36,10 +40,10 @@ pub fn all(app: &App) -> Router {
 
 fn public_routes(app: &App) -> Router<App> {
     let router = Router::new()
-        .route("/connect/start/{ticket}", get(hop::depart))
+        .route("/connect/start/{ticket}", get(hop::depart).head(no_head))
         .route("/connect/done/{integration}", get(pages::connected::page))
-        .route("/api/oauth/callback", get(callback::callback))
-        .route("/api/oauth/callback/{id}", get(callback::callback))
+        .route("/api/oauth/callback", get(callback::callback).head(no_head))
+        .route("/api/oauth/callback/{id}", get(callback::callback_of).head(no_head))
         .route("/assets/claviger.css", get(pages::assets::stylesheet));
     if app.demo.is_none() {
         return router;
@@ -48,6 +52,11 @@ fn public_routes(app: &App) -> Router<App> {
         .route("/portal/onboarding", get(pages::onboarding::page))
         .route("/portal/onboarding/{integration}/connect", post(pages::onboarding::connect))
         .route("/portal/onboarding/{integration}/disconnect", post(pages::onboarding::disconnect))
+}
+
+/// Link previews and scanners ask with HEAD, which must not use up what works once.
+async fn no_head() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, HeaderValue::from_static("GET"))]).into_response()
 }
 
 fn backend_routes() -> Router<App> {
@@ -105,9 +114,10 @@ fn frame() -> OpenApi {
 }
 
 fn finish(routes: Router<App>, app: &App) -> Router {
-    routes
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| layer::panicked(&*panic)))
+    // In one call, from the outside in: each further `Router::layer` would box the service once more per request.
+    let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(app.clone(), layer::around))
-        .with_state(app.clone())
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| layer::panicked(&*panic)))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    routes.layer(layers).with_state(app.clone())
 }

@@ -20,13 +20,16 @@ use tracing::{debug, warn};
 
 /// How long the head of a request may take, and an idle connection may stay.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// How long requests under way may take after the process was told to stop.
-const GRACE: Duration = Duration::from_secs(20);
 /// How long to pause when the system has no more descriptors: to accept at once would only burn a core.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Answers until `stop` resolves; then takes no new connection, finishes what is under way, and returns.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
+/// Answers until `stop` resolves; then takes no new connection, finishes within `grace` what is under way, and returns.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) -> io::Result<()> {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(64 * 1024);
     let graceful = GracefulShutdown::new();
@@ -59,7 +62,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         });
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         warn!(outcome = "failure", "listener.grace_exceeded");
     }
     Ok(())

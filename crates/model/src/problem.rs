@@ -103,6 +103,8 @@ problem_codes! {
     ApiKeyNotFound => 404, "api_key_not_found", None;
     /// The provider's grant is dead; only the person can repair it.
     ReconnectRequired => 409, "reconnect_required", Reconnect;
+    /// The connection can't be refreshed: the provider gave no refresh token.
+    NoRefreshToken => 409, "no_refresh_token", None;
     /// The provider did not answer, or answered that it can't just now.
     ProviderUnavailable => 503, "provider_unavailable", Retry;
     /// The provider refuses our app's credentials or configuration.

@@ -1,19 +1,19 @@
-use super::{ConfigArgs, End};
+use super::{ConfigArgs, End, say};
 use crate::wiring;
 
-pub(super) fn run(args: &ConfigArgs) -> End {
+pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<End> {
     let checked = args.load().and_then(|config| wiring::check(&config));
     match checked {
         Ok(checked) => {
             for warning in &checked.warnings {
-                println!("warning: {warning}");
+                say(format_args!("warning: {warning}"))?;
             }
-            println!("The configuration is good.");
-            End::Done
+            say("The configuration is good.")?;
+            Ok(End::Done)
         }
         Err(error) => {
             eprintln!("{error}");
-            End::BadNews
+            Ok(End::BadNews)
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Everything on, on loopback, on the embedded store. Key and demo data are made at the first start and kept in the
 //! data directory; the API key follows from the key, so it is the same at every start and lies nowhere in clear.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ use crate::server::{Listeners, Server, bind};
 use crate::{logging, wiring};
 
 const SUBJECT: &str = "demo";
+
+/// The name of the demo's API keys.
+const API_KEY: &str = "dev";
 
 #[derive(Args)]
 pub(super) struct DevArgs {
@@ -84,20 +87,28 @@ pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
     })
 }
 
-/// The key file, made at the first start for its owner alone.
+/// The key file, made at the first start for its owner alone. It is written beside its place and then gets its name,
+/// so that a crash leaves no half a key; the name is never taken from a key that another start gave it meanwhile.
 fn key_file(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let path = data_dir.join("key");
-    if !path.exists() {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| path.display().to_string())?;
-        writeln!(file, "{}", MasterKey::generate().expose())?;
-        file.sync_all()?;
+    if !path.try_exists().with_context(|| path.display().to_string())? {
+        let draft = data_dir.join(format!(".key-{}", vault::random::token().expose()));
+        let made = write_new(&draft).and_then(|()| match fs::hard_link(&draft, &path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        });
+        // The draft may not even have come to be.
+        let _ = fs::remove_file(&draft);
+        made.and_then(|()| File::open(data_dir)?.sync_all()).with_context(|| path.display().to_string())?;
     }
     Ok(path)
+}
+
+/// Writes a new key to a new file.
+fn write_new(path: &Path) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", MasterKey::generate().expose())?;
+    file.sync_all()
 }
 
 /// The configuration that an operator would have written for this.
@@ -132,14 +143,18 @@ fn config(args: &DevArgs, key: &Path, public_url: &str, sandbox_url: &str) -> Re
     serde_path_to_error::deserialize(table).map_err(|error| fault(&error))
 }
 
-/// The demo's API key: it follows from the key of the data directory.
+/// The demo's API key: it follows from the key of the data directory, and from how many were revoked before it, since
+/// a revoked key never works again.
 async fn api_key(store: &Store, master: &MasterKey) -> anyhow::Result<Secret<String>> {
-    let key = Secret::new(format!("cvk_{}", master.derive("claviger dev API key v1").expose()));
+    let keys = store.api_keys.list().await?;
+    let revoked = keys.iter().filter(|key| key.name == API_KEY && key.revoked_at.is_some()).count();
+    let purpose = format!("claviger dev API key v{}", revoked + 1);
+    let key = Secret::new(format!("cvk_{}", master.derive(&purpose).expose()));
     let hash = TokenHash::of(key.expose());
     if store.api_keys.find(&hash).await?.is_none() {
         let row = ApiKey {
             id: vault::random::id(),
-            name: "dev".to_owned(),
+            name: API_KEY.to_owned(),
             scopes: ApiKeyScopes::from_iter([ApiKeyScope::Admin]),
             created_at: SystemClock.now(),
             revoked_at: None,
@@ -180,9 +195,39 @@ fn print(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use store::Options;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_revoked_key_is_followed_by_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("claviger.db").display());
+        let options = Options::new(url, vault::random::id(), Arc::new(SystemClock));
+        let store = Store::open(&options).await.unwrap();
+        let master = MasterKey::parse(MasterKey::generate().expose()).unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let key = api_key(&store, &master).await.unwrap();
+            assert_eq!(api_key(&store, &master).await.unwrap().expose(), key.expose());
+            assert!(!seen.contains(key.expose()));
+            let row = store.api_keys.find(&TokenHash::of(key.expose())).await.unwrap().unwrap();
+            assert!(store.api_keys.revoke(&row.id, SystemClock.now()).await.unwrap());
+            seen.push(key.expose().clone());
+        }
+        store.close().await;
+    }
+
+    #[test]
+    fn a_key_that_can_not_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        // The name leads nowhere: it is taken, and yet no key is there.
+        let path = folder.path().join("key");
+        std::os::unix::fs::symlink("nowhere/key", &path).unwrap();
+        key_file(folder.path()).unwrap();
+        assert!(!path.exists(), "the name was not taken over");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn the_key_is_made_once_and_for_its_owner_alone() {
@@ -194,5 +239,6 @@ mod tests {
         key_file(folder.path()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), first);
         assert!(MasterKey::parse(&first).is_ok());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft stays");
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use model::SystemClock;
 use store::Store;
 
-use super::{ConfigArgs, End, block_on};
+use super::{ConfigArgs, End, block_on, say};
 use crate::{logging, wiring};
 
 pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<End> {
@@ -13,8 +13,12 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<End> {
         let options = wiring::store_options(&config, Arc::new(SystemClock))?;
         let migrated = Store::migrate(&options).await?;
         match migrated.applied {
-            0 => println!("The schema is up to date (version {}).", migrated.version),
-            count => println!("Applied {count} migrations; the schema is at version {}.", migrated.version),
+            0 => say(format_args!("The schema is up to date (version {}).", migrated.version))?,
+            1 => say(format_args!("Applied 1 migration; the schema is at version {}.", migrated.version))?,
+            count => say(format_args!(
+                "Applied {count} migrations; the schema is at version {}.",
+                migrated.version
+            ))?,
         }
         Ok(End::Done)
     })

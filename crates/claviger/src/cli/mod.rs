@@ -6,9 +6,11 @@ mod migrate;
 mod sandbox;
 mod serve;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Flags};
@@ -56,7 +58,7 @@ struct ConfigArgs {
 impl ConfigArgs {
     fn load(&self) -> Result<Config, ConfigError> {
         let flags = Flags { config: self.config.clone(), data_dir: self.data_dir.clone() };
-        config::load(&flags, std::env::vars())
+        config::load(&flags, std::env::vars_os())
     }
 }
 
@@ -74,16 +76,22 @@ pub fn run() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::Sandbox(args) => sandbox::run(&args),
         Command::Migrate(args) => migrate::run(&args),
-        Command::Config(ConfigCommand::Check(args)) => Ok(config_check::run(&args)),
+        Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
     };
     match ended {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::BadNews) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("claviger: {error:#}");
+            // Nobody may be reading.
+            let _ = writeln!(std::io::stderr(), "claviger: {error:#}");
             ExitCode::from(3)
         }
     }
+}
+
+/// Prints a line; a reader that has gone away is an error and no panic.
+fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("standard output")
 }
 
 /// The runtime of the long-running commands.

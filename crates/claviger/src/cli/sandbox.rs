@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clap::Args;
 use serde_json::json;
 
-use super::{End, block_on, told_to_stop};
+use super::{End, block_on, say, told_to_stop};
 use crate::server::bind;
 
 #[derive(Args)]
@@ -22,9 +22,11 @@ pub(super) fn run(args: &SandboxArgs) -> anyhow::Result<End> {
         let listener = bind("--port", SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
         let url = format!("http://{}", listener.local_addr()?);
         if args.json {
-            println!("{}", json!({ "sandboxUrl": url }));
+            say(json!({ "sandboxUrl": url }))?;
         } else {
-            println!("The sandbox provider answers on {url}; {url}/control steers it. Stop it with Ctrl-C.");
+            say(format_args!(
+                "The sandbox provider answers on {url}; {url}/control steers it. Stop it with Ctrl-C."
+            ))?;
         }
         sandbox::serve(listener, stop).await?;
         Ok(End::Done)

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 
 use model::SystemClock;
@@ -16,7 +17,11 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<End> {
         let listeners = Listeners::bind(&config).await?;
         let public = listeners.public.local_addr()?;
         let backend = listeners.backend.as_ref().map(TcpListener::local_addr).transpose()?.unwrap_or(public);
-        let server = Server::start(&config, listeners, Arc::new(SystemClock), None).await?;
+        let mut stop = pin!(stop);
+        let server = tokio::select! {
+            server = Server::start(&config, listeners, Arc::new(SystemClock), None) => server?,
+            () = &mut stop => return Ok(End::Done),
+        };
         info!(%public, %backend, version = env!("CARGO_PKG_VERSION"), outcome = "success", "server.started");
         stop.await;
         server.stop().await;

@@ -2,6 +2,7 @@
 //! line, or its environment variable, or its flag; its key; and what to write instead.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,10 +57,19 @@ struct File {
     text: String,
 }
 
+/// A variable that sets something.
+struct Variable {
+    name: String,
+    path: Vec<String>,
+    text: String,
+    /// Whether it was read as something else than its text, which is a guess until the setting takes it.
+    guessed: bool,
+}
+
 /// Reads all layers. `environment` is what the process was started with.
 pub fn load(
     flags: &Flags,
-    environment: impl Iterator<Item = (String, String)>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
     let mut table: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| ConfigError {
         place: "claviger.default.toml".to_owned(),
@@ -73,16 +83,22 @@ pub fn load(
     }
     let mut variables = BTreeMap::new();
     for (name, value) in environment {
+        // What is not text in a name stays visible as U+FFFD, and no setting has it.
+        let name = name.to_string_lossy();
         if let Some(key) = name.strip_prefix(PREFIX) {
             let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
-            set(&mut table, &path, scalar(&value));
-            variables.insert(path.join("."), name);
+            let key = path.join(".");
+            let text = value.into_string().map_err(|_| not_text(&name, &key))?;
+            let value = read_value(&text);
+            let guessed = value.as_str() != Some(&text);
+            set(&mut table, &path, value);
+            variables.insert(key, Variable { name: name.into_owned(), path, text, guessed });
         }
     }
     if let Some(data_dir) = &flags.data_dir {
         table.insert("data_dir".to_owned(), Value::String(data_dir.display().to_string()));
     }
-    serde_path_to_error::deserialize(table).map_err(|error| {
+    deserialize(table, &mut variables).map_err(|error| {
         let what = error.inner().message().to_owned();
         let mut key = error.path().to_string();
         if let Some(name) = what.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
@@ -92,6 +108,35 @@ pub fn load(
         let mend = mend(&what, &key);
         ConfigError { place, key: Some(key), what, mend }
     })
+}
+
+fn not_text(name: &str, key: &str) -> ConfigError {
+    ConfigError {
+        place: format!("environment variable {name}"),
+        key: Some(key.to_owned()),
+        what: "its value is not text in UTF-8".to_owned(),
+        mend: "set it anew".to_owned(),
+    }
+}
+
+/// Makes the table a [`Config`]. A setting that refuses what its variable was read as is given the text instead, once:
+/// a client id of digits is a text all the same.
+fn deserialize(
+    mut table: Table,
+    variables: &mut BTreeMap<String, Variable>,
+) -> Result<Config, serde_path_to_error::Error<toml::de::Error>> {
+    loop {
+        let error = match serde_path_to_error::deserialize(table.clone()) {
+            Ok(config) => return Ok(config),
+            Err(error) => error,
+        };
+        let variable = variables.get_mut(&error.path().to_string()).filter(|variable| variable.guessed);
+        let Some(variable) = variable else {
+            return Err(error);
+        };
+        variable.guessed = false;
+        set(&mut table, &variable.path, Value::String(variable.text.clone()));
+    }
 }
 
 /// The file that `--config` names, else `claviger.toml` in the data directory or here, if there is one.
@@ -157,12 +202,12 @@ fn set(table: &mut Table, path: &[String], value: Value) {
     }
 }
 
-/// What an environment variable means: a TOML value where it reads as boolean, number, list or table, else the text.
-fn scalar(text: &str) -> Value {
-    let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
-    match value {
-        Some(value @ (Value::Boolean(_) | Value::Integer(_) | Value::Array(_) | Value::Table(_))) => value,
-        _ => Value::String(text.to_owned()),
+/// What an environment variable seems to mean: a TOML value where it reads as boolean, whole number, list, table or
+/// quoted text, else the text.
+fn read_value(text: &str) -> Value {
+    match text.parse::<Value>() {
+        Ok(Value::Float(_) | Value::Datetime(_)) | Err(_) => Value::String(text.to_owned()),
+        Ok(value) => value,
     }
 }
 
@@ -174,8 +219,8 @@ fn join_once(path: &str, name: &str) -> String {
     }
 }
 
-fn place_of(key: &str, file: Option<&File>, variables: &BTreeMap<String, String>) -> String {
-    if let Some(name) = variables.get(key) {
+fn place_of(key: &str, file: Option<&File>, variables: &BTreeMap<String, Variable>) -> String {
+    if let Some(Variable { name, .. }) = variables.get(key) {
         return format!("environment variable {name}");
     }
     let Some(file) = file else {
@@ -251,7 +296,7 @@ mod tests {
         let path = folder.path().join("claviger.toml");
         fs::write(&path, text).unwrap();
         let flags = Flags { config: Some(path.clone()), data_dir: None };
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
         load(&flags, environment)
             .map_err(|error| error.to_string().replace(&path.display().to_string(), "claviger.toml"))
     }
@@ -277,6 +322,35 @@ mod tests {
         assert_eq!(config.connect.attempt_ttl.0.as_secs(), 300);
         assert_eq!(config.connect.return_to, ["https://a.example"]);
         assert!(config.subjects.must_exist);
+    }
+
+    #[test]
+    fn a_variable_for_a_text_is_its_text_whatever_it_looks_like() {
+        let environment = [
+            ("CLAVIGER__PRODUCT_NAME", "1984"),
+            ("CLAVIGER__CONNECT__DEFAULT_PROVIDER", "360"),
+            ("CLAVIGER__INTEGRATIONS__GITHUB__CLIENT_ID", "0x1234567890"),
+            ("CLAVIGER__INTEGRATIONS__GITHUB__CLIENT_SECRET", "true"),
+            ("CLAVIGER__INTEGRATIONS__GITHUB__PARAMETERS__TENANT", "{}"),
+            ("CLAVIGER__DATABASE__CACHE_ENTRIES", "7"),
+            ("CLAVIGER__CONNECT__RETURN_TO", "['https://a.example']"),
+        ];
+        let config = with_file("", &environment).unwrap();
+        assert_eq!(config.product_name, "1984");
+        assert_eq!(config.connect.default_provider.unwrap().as_str(), "360");
+        assert_eq!((config.database.cache_entries, config.connect.return_to.len()), (7, 1));
+        let github = &config.integrations["github"];
+        let secret = |source: &Option<crate::config::SecretSource>| {
+            source.as_ref().unwrap().resolve().unwrap().secret.expose().clone()
+        };
+        assert_eq!(secret(&github.client_id), "0x1234567890");
+        assert_eq!(secret(&github.client_secret), "true");
+        assert_eq!(github.parameters["tenant"], "{}");
+
+        let quoted = with_file("", &[("CLAVIGER__PRODUCT_NAME", r#""1984""#)]).unwrap();
+        assert_eq!(quoted.product_name, "1984");
+        let message = with_file("", &[("CLAVIGER__SUBJECTS__MUST_EXIST", "5")]).unwrap_err();
+        assert!(message.contains("CLAVIGER__SUBJECTS__MUST_EXIST: subjects.must_exist"), "{message}");
     }
 
     #[test]

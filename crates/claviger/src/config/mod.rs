@@ -28,6 +28,7 @@ pub struct Config {
     pub frontend_url: Option<String>,
     pub product_name: String,
     pub data_dir: PathBuf,
+    pub shutdown_grace: HumanDuration,
     pub key: SecretSource,
     pub public: Listener,
     pub backend: Listener,

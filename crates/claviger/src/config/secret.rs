@@ -1,8 +1,8 @@
 //! Secrets in the configuration are one type everywhere.
 
-use std::env;
+use std::env::{self, VarError};
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -31,7 +31,7 @@ pub enum SecretSource {
 pub enum Place {
     /// An environment variable; absent when it is not set or empty.
     Env(String),
-    /// A file; absent when it does not exist. Its last line break does not count.
+    /// A file; absent when it does not exist, while one that can't be read or is empty is an error. Its last line break does not count.
     File(PathBuf),
     /// What a program prints, started without a shell. Its last line break does not count.
     Command(String),
@@ -111,18 +111,29 @@ impl Place {
             why: why.to_string(),
         };
         let text = match self {
-            Self::Env(name) => env::var(name).unwrap_or_default(),
+            Self::Env(name) => match env::var(name) {
+                Ok(text) => text,
+                Err(VarError::NotPresent) => return Ok(None),
+                Err(VarError::NotUnicode(_)) => {
+                    let place = format!("the environment variable {name}");
+                    return Err(unreadable(place, &"its value is not text in UTF-8"));
+                }
+            },
             Self::Literal(secret) => {
                 return Ok(Some(secret.clone()).filter(|secret| !secret.expose().is_empty()));
             }
             Self::File(path) => {
                 let place = || format!("the file {}", path.display());
-                if !path.exists() {
-                    return Ok(None);
-                }
+                let file = match fs::File::open(path) {
+                    Ok(file) => file,
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    Err(error) => return Err(unreadable(place(), &error)),
+                };
                 let mut text = String::new();
-                let file = fs::File::open(path).map_err(|error| unreadable(place(), &error))?;
                 file.take(MAX_LEN).read_to_string(&mut text).map_err(|error| unreadable(place(), &error))?;
+                if text.trim_end_matches(['\n', '\r']).is_empty() {
+                    return Err(unreadable(place(), &"it is empty"));
+                }
                 text
             }
             Self::Command(command) => {
@@ -169,6 +180,20 @@ mod tests {
             source(r#""cmd:echo from a command""#).resolve().unwrap().secret.expose(),
             "from a command"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_there_and_can_not_be_used_is_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty");
+        fs::write(&empty, "\n").unwrap();
+        for (path, why) in
+            [(empty.clone(), "is empty"), (empty.join("below"), "can't be read"), (folder.path().into(), "can't be read")]
+        {
+            let error = source(&format!(r#"["file:{}", "literal"]"#, path.display())).resolve().err();
+            let text = error.map(|error| error.to_string()).unwrap_or_default();
+            assert!(text.contains(why) && text.contains(&path.display().to_string()), "{path:?} gave {text:?}");
+        }
     }
 
     #[test]

@@ -89,12 +89,13 @@ async fn a_body_that_is_not_right_is_refused_by_name() {
         world.backend.send(Method::PATCH, &url, &headers, Bytes::copy_from_slice(body)).await
     };
     let json = "application/json; charset=utf-8";
-    let cases: [(&str, &[u8], u16, &str); 9] = [
+    let cases: [(&str, &[u8], u16, &str); 10] = [
         (json, b"{", 400, "malformed_json"),
         (json, b"", 400, "malformed_json"),
         (json, b"{\"metadata\": {}}{}", 400, "malformed_json"),
         (json, b"{\"metadata\": \xff}", 400, "malformed_json"),
         (json, b"[]", 422, "validation_failed"),
+        (json, b"[{}, null]", 422, "validation_failed"),
         (json, b"{\"metadata\": {}, \"extra\": 1}", 422, "validation_failed"),
         (json, b"{\"metadata\": []}", 422, "validation_failed"),
         ("text/plain", b"{\"metadata\": {}}", 415, "unsupported_media_type"),
@@ -285,6 +286,41 @@ on_both_stores! {
             assert_eq!((answer.problem().0, answer.json()["errors"][0]["field"].as_str()), (422, Some(field)));
         }
     }
+}
+
+#[tokio::test]
+async fn an_import_is_checked_member_by_member() {
+    let world = World::on_sqlite().await;
+    for (body, field) in [
+        (json!({}), "accessToken"),
+        (json!({"accessToken": ""}), "accessToken"),
+        (json!({"accessToken": "a b"}), "accessToken"),
+        (json!({"accessToken": "x".repeat(70_000)}), "accessToken"),
+        (json!({"refreshToken": "a\nb"}), "refreshToken"),
+        (json!({"accessToken": "t", "tokenType": "Bea rer"}), "tokenType"),
+        (json!({"accessToken": "t", "scopes": ["a b"]}), "scopes"),
+        (json!({"accessToken": "t", "account": {"id": ""}}), "account"),
+        (json!({"accessToken": "t", "account": {"id": "a\u{1b}[31m"}}), "account"),
+        (json!({"accessToken": "t", "account": {"id": "a", "name": "n".repeat(300)}}), "account"),
+        (json!({"accessToken": "t", "expiresAt": "tomorrow"}), "expiresAt"),
+        (json!({"accessToken": "t", "metadata": {"x": "y".repeat(17_000)}}), "metadata"),
+    ] {
+        let answer = world.call(Method::PUT, "/api/connections/client-7/sandbox", &body).await;
+        assert_eq!(
+            (answer.problem().0, answer.json()["errors"][0]["field"].as_str()),
+            (422, Some(field)),
+            "{}",
+            answer.body
+        );
+    }
+    // Tokens of a data centre that is not named would look dead at another one.
+    let zoho = json!({"clientId": "z", "clientSecret": "s"});
+    world.call(Method::PUT, "/api/integrations/zoho_crm", &zoho).await.expect(200);
+    let path = "/api/connections/client-7/zoho_crm";
+    let unnamed = world.call(Method::PUT, path, &json!({"refreshToken": "1000.r"})).await;
+    assert_eq!(unnamed.problem(), (400, "invalid_parameter".to_owned()));
+    assert!(unnamed.body.contains("eu"), "{}", unnamed.body);
+    world.call(Method::PUT, path, &json!({"refreshToken": "1000.r", "region": "eu"})).await.expect(200);
 }
 
 #[tokio::test]

@@ -127,6 +127,29 @@ async fn two_processes(database: Option<&str>) {
 }
 
 #[tokio::test]
+async fn the_log_can_be_asked_with_the_id_of_an_answer_at_every_level() {
+    let (sandbox, _stop) = start_sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(&folder, &sandbox, None);
+    let text = std::fs::read_to_string(&config).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = text.replace("127.0.0.1:0", &port.to_string()).replace("[log]\n", "[log]\nlevel = \"warn\"\n");
+    std::fs::write(&config, text).unwrap();
+    let program = Program::start(&["serve", "--config", &config], &[]);
+    let answer = loop {
+        // At this level it does not say when it is there.
+        if std::net::TcpStream::connect(port).is_ok() {
+            break Browser::new().get(format!("http://{port}/api/oauth/callback?state=x")).await.expect(400);
+        }
+    };
+    let line = program.line_with("reason");
+    assert_eq!(line["message"], "attempt.refused");
+    assert_eq!(line["span"]["request_id"].as_str(), Some(answer.header("x-request-id")), "{line}");
+    let (status, _) = program.terminate();
+    assert!(status.success());
+}
+
+#[tokio::test]
 async fn two_processes_share_one_sqlite_file() {
     two_processes(None).await;
 }

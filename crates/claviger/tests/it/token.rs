@@ -1,6 +1,7 @@
 //! The table of the token endpoint, row by row, at a provider that misbehaves on command.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -70,6 +71,7 @@ on_both_stores! {
         let answer = world.token().await;
         assert_eq!(answer.problem(), (409, "reconnect_required".to_owned()));
         assert_eq!((answer.json()["reason"].as_str(), answer.json()["action"].as_str()), (Some("grant_revoked"), Some("reconnect")));
+        assert_eq!(answer.json()["reconnect"], "/api/oauth/authorize/client-7?provider=sandbox");
         let asked = refreshes(&world).await;
         assert_eq!(world.token().await.problem().0, 409);
         assert_eq!(refreshes(&world).await, asked);
@@ -196,14 +198,66 @@ async fn a_token_of_unknown_lifetime_is_good_until_it_is_reported() {
 #[tokio::test]
 async fn a_refresh_without_a_new_refresh_token_keeps_the_old_one() {
     let world = World::on_sqlite().await;
-    world.control(&json!({"rotation": "none", "omitRefreshToken": false})).await;
     world.connect().await;
+    world.control(&json!({"rotation": "none", "omitRefreshToken": true})).await;
     for _ in 0..3 {
         world.pass(Duration::from_hours(2));
         world.token().await.expect(200);
     }
     assert_eq!(refreshes(&world).await, 3);
     assert_eq!(world.api("/api/connections/client-7/sandbox").await.json()["hasRefreshToken"], true);
+}
+
+#[tokio::test]
+async fn forcing_a_refresh_that_is_impossible_breaks_nothing() {
+    let world = World::on_sqlite().await;
+    let body = json!({"accessToken": "only-this"});
+    world.call(Method::PUT, "/api/connections/client-7/sandbox", &body).await.expect(200);
+    let forced = world.call(Method::POST, "/api/connections/client-7/sandbox/refresh", &Value::Null).await;
+    assert_eq!(forced.problem(), (409, "no_refresh_token".to_owned()));
+    assert_eq!(world.token().await.expect(200).json()["access_token"], "only-this");
+}
+
+#[tokio::test]
+async fn a_provider_that_gives_the_rejected_token_again_is_asked_once() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = calls.clone();
+    let answer = move || async move {
+        counter.fetch_add(1, Ordering::SeqCst);
+        (
+            [("content-type", "application/json")],
+            r#"{"access_token": "always-the-same", "token_type": "Bearer"}"#,
+        )
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    let parameters = format!("parameters = {{ sandbox_url = \"http://{host}\" }}");
+    let lines = format!(
+        "[integrations.stubborn]\nprovider = \"sandbox\"\nclient_id = \"x\"\nclient_secret = \"y\"\n{parameters}\n"
+    );
+    let world = World::reaching(&[&host], &lines).await;
+    let body = json!({"accessToken": "always-the-same", "refreshToken": "r"});
+    world.call(Method::PUT, "/api/connections/client-7/stubborn", &body).await.expect(200);
+    let rejected = data_encoding::HEXLOWER.encode(vault::TokenHash::of("always-the-same").as_bytes());
+    for _ in 0..5 {
+        let path = "/api/connections/client-7/stubborn/token";
+        world.call(Method::POST, path, &json!({"rejected": rejected})).await.expect(200);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_token_of_four_minutes_is_not_expiring_from_the_first() {
+    let world = World::on_sqlite().await;
+    world.control(&json!({"accessTokenTtl": 240})).await;
+    world.connect().await;
+    let status = async || world.api("/api/connections/client-7/sandbox").await.json()["status"].clone();
+    assert_eq!(status().await, "active");
+    world.pass(Duration::from_secs(200));
+    assert_eq!(status().await, "expiring");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(status().await, "expired");
 }
 
 #[tokio::test]

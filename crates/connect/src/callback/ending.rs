@@ -11,6 +11,9 @@ use url::Url;
 use super::{Reason, Refusal};
 use crate::{Connect, Error, Result};
 
+/// The parameters that tell the product how it ended.
+const OUTCOME: [&str; 3] = ["oauth", "provider", "code"];
+
 impl Connect {
     /// Writes down how it ended; the person learns it from where the browser goes.
     pub(super) async fn conclude(
@@ -71,8 +74,16 @@ impl Connect {
             None => Url::parse(&front_end()?).ok()?,
         };
         let mut url = target;
+        // What the address said before of how it ended would be read instead of what we say.
+        let kept: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| !OUTCOME.contains(&&**name))
+            .map(|(n, v)| (n.into(), v.into()))
+            .collect();
+        url.set_query(None);
         {
             let mut query = url.query_pairs_mut();
+            query.extend_pairs(kept);
             query.append_pair("oauth", if failure.is_none() { "success" } else { "error" });
             query.append_pair("provider", attempt.integration.as_str());
             if let Some(code) = failure {

@@ -2,7 +2,7 @@
 
 use ::connect::callback::{Arrival, Destination, Refusal};
 use axum::Extension;
-use axum::extract::{Path as AxumPath, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +10,7 @@ use url::form_urlencoded;
 
 use super::hop::location;
 use crate::App;
-use crate::extract::SpokenLanguage;
+use crate::extract::{Path, SpokenLanguage};
 use crate::layer::RequestContext;
 use crate::pages;
 use crate::problem::Problem;
@@ -18,10 +18,33 @@ use crate::problem::Problem;
 /// The longest query that is looked at.
 const MAX_QUERY: usize = 16 * 1024;
 
-/// Ends an attempt: 303 to the product, or a page that says what went wrong.
+/// The address without an id, for providers that know one callback an app.
 pub async fn callback(
+    app: State<App>,
+    query: RawQuery,
+    language: SpokenLanguage,
+    context: Extension<RequestContext>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    end(app, None, query, language, context, headers).await
+}
+
+/// The address with the integration's or the group's id.
+pub async fn callback_of(
+    app: State<App>,
+    Path(id): Path<String>,
+    query: RawQuery,
+    language: SpokenLanguage,
+    context: Extension<RequestContext>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    end(app, Some(id), query, language, context, headers).await
+}
+
+/// Ends an attempt: 303 to the product, or a page that says what went wrong.
+async fn end(
     State(app): State<App>,
-    path_id: Option<AxumPath<String>>,
+    path_id: Option<String>,
     RawQuery(query): RawQuery,
     SpokenLanguage(language): SpokenLanguage,
     Extension(context): Extension<RequestContext>,
@@ -33,7 +56,7 @@ pub async fn callback(
     }
     let cookies = app.cookies();
     let arrival = Arrival {
-        path_id: path_id.map(|AxumPath(id)| id),
+        path_id,
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         cookies: cookies.read(&headers),
     };

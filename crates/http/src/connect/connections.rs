@@ -257,6 +257,8 @@ pub struct ImportBody {
     #[schema(value_type = Option<Object>)]
     extra: Option<Map<String, Value>>,
     account: Option<AccountBody>,
+    /// The data centre whose tokens these are, where the provider has several (`eu`).
+    region: Option<String>,
     #[serde(default)]
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
@@ -296,6 +298,15 @@ pub async fn import(
     if body.scopes.as_ref().is_some_and(|scopes| !scopes.is_well_formed()) {
         return Err(Problem::field("scopes", "invalid_format", "expected scope tokens of RFC 6749 §3.3"));
     }
+    if let Some(account) = &body.account {
+        let visible = |text: &str| {
+            !text.is_empty() && text.chars().count() <= 256 && !text.chars().any(char::is_control)
+        };
+        if !visible(&account.id) || !account.name.as_deref().is_none_or(visible) {
+            let rule = "expected an id and a name of 1 to 256 characters without control characters";
+            return Err(Problem::field("account", "invalid_format", rule));
+        }
+    }
     check_metadata(&body.metadata)?;
     let extra = body.extra.map(|extra| Value::Object(extra).to_string());
     if extra.as_ref().is_some_and(|extra| extra.len() > MAX_TOKEN) {
@@ -309,6 +320,7 @@ pub async fn import(
         scopes: body.scopes,
         extra: extra.map(TokenExtra::from),
         account: body.account.map(|account| Account { id: account.id, name: account.name }),
+        region: body.region,
         metadata: body.metadata,
     };
     let connection =

@@ -20,6 +20,9 @@ use crate::problem::Problem;
 /// The longest `minValidity`.
 const MAX_MIN_VALIDITY: Duration = Duration::from_hours(24);
 
+/// More than the names of the answer's members and its short values take.
+const AROUND: usize = 160;
+
 /// How good the token must be, and how long the caller can wait for it.
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -139,14 +142,18 @@ fn duration(text: &str, max: Duration) -> Result<Duration, String> {
 fn answer(app: &App, token: &Token) -> Result<Response, Problem> {
     // It was an object when it was sealed.
     let extra = token.extra.as_ref().and_then(|extra| serde_json::from_str::<&RawValue>(extra.expose()).ok());
-    let body = serde_json::to_vec(&Answer {
+    let members = Answer {
         access_token: token.access_token.expose(),
         token_type: &token.standing.token_type,
         expires_at: token.standing.expires_at,
         scope: &token.standing.scope,
         extra,
-    })
-    .map_err(|_| Problem::new(ProblemCode::InternalError))?;
+    };
+    // Allocated once: a buffer that grew while it is written would also leave copies of the token behind.
+    let length =
+        members.access_token.len() + members.scope.len() + extra.map_or(0, |extra| extra.get().len());
+    let mut body = Vec::with_capacity(length + AROUND);
+    serde_json::to_writer(&mut body, &members).map_err(|_| Problem::new(ProblemCode::InternalError))?;
     app.metrics.tokens.inc();
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }

@@ -28,6 +28,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
                 _ => ProblemCode::MalformedJson,
             })
         })?;
+        // serde would take a list for a struct, member by member.
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::field("body", "invalid_type", "expected an object"));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
@@ -107,7 +111,7 @@ mod tests {
                 r#""field":"inner.number","code":"invalid_type""#,
             ),
             (r#"{"token":"t","inner":{"other":1}}"#, r#""field":"inner.other","code":"unknown_field""#),
-            (r#"["hunter2"]"#, r#""code":"invalid_type""#),
+            (r#""hunter2""#, r#""code":"invalid_type""#),
         ];
         for (body, expected) in cases {
             let mut reader = serde_json::Deserializer::from_str(body);

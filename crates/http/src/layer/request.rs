@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use model::{ProblemCode, RequestId};
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, error_span, info, warn};
 
 use super::security_headers;
 use crate::App;
@@ -31,15 +31,14 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     // The pattern, never the path: a path can carry a one-time link.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let language = Language::negotiate(request.headers(), app.default_language);
-    let wants_page = method == Method::GET
-        && request
-            .headers()
-            .get(ACCEPT)
-            .is_some_and(|accept| accept.as_bytes().windows(9).any(|w| w == b"text/html"));
+    let wants_page = request
+        .headers()
+        .get(ACCEPT)
+        .is_some_and(|accept| accept.as_bytes().windows(9).any(|w| w == b"text/html"));
     request.extensions_mut().insert(RequestContext { id });
 
     let pattern = route.as_ref().map_or("unknown", MatchedPath::as_str);
-    let span = info_span!("request", request_id = %id, method = %method, route = pattern);
+    let span = error_span!("request", request_id = %id, method = %method, route = pattern);
     let mut response = next.run(request).instrument(span.clone()).await;
 
     if let Some(problem) = problem_of(&mut response) {
