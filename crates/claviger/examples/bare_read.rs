@@ -51,7 +51,7 @@ async fn main() -> Result<()> {
         bail!("usage: bare_read --config FILE");
     }
     let flags = Flags { config: Some(PathBuf::from(file)), data_dir: None };
-    let config = config::load(&flags, std::env::vars())?;
+    let config = config::load(&flags, std::env::vars_os())?;
     let url = wiring::store_options(&config, Arc::new(SystemClock))?.url;
     let router = match url.strip_prefix("sqlite:") {
         Some(path) => Router::new().route(ROUTE, get(from_sqlite)).with_state(Arc::from(Path::new(path))),

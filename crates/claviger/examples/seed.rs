@@ -39,7 +39,7 @@ async fn main() -> Result<()> {
         })?;
 
     let flags = Flags { config: Some(PathBuf::from(file)), data_dir: None };
-    let config = config::load(&flags, std::env::vars())?;
+    let config = config::load(&flags, std::env::vars_os())?;
     let checked = wiring::check(&config)?;
     let store = Store::open(&wiring::store_options(&config, Arc::new(SystemClock))?).await?;
     let keyring = Arc::new(wiring::keyring(&store, &checked.master).await?);

@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context;
 use connect::integrations::ConfiguredIntegration;
@@ -15,16 +16,17 @@ use connect::{Connect, Parts, Settings};
 use http_plane::messages::Language;
 use http_plane::metrics::Metrics;
 use http_plane::{App, Demo};
-use model::{ClientSecret, Clock, IntegrationId, ProviderId, Scopes};
+use model::{ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secret};
 use provider::catalog::Catalog;
-use provider::client::{ClientSettings, HttpClient};
+use provider::client::{ClientSettings, HttpClient, SettingsError};
+use provider::endpoints::EndpointsError;
 use store::{Migrate, Options, Store};
 use tracing::warn;
 use url::Url;
 use vault::{Keyring, MasterKey, WrappedKey};
 
 use crate::config::layers::embedded_database;
-use crate::config::{Config, ConfigError, Integration, LocaleTag, SecretSource};
+use crate::config::{Config, ConfigError, Database, Integration, LocaleTag, Outbound, SecretSource};
 
 /// How many times a start looks for the keyring's first key, which another process may be adding.
 const KEYRING_ATTEMPTS: usize = 2;
@@ -35,7 +37,8 @@ pub struct Checked {
     pub master: MasterKey,
     settings: Settings,
     catalog: Catalog,
-    client: ClientSettings,
+    http: HttpClient,
+    database: DatabaseAddresses,
     /// What deserves the operator's attention although it works.
     pub warnings: Vec<String>,
 }
@@ -64,6 +67,7 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
     if let Ok(portal) = Url::parse(&format!("{public_url}/portal")) {
         return_to.push(portal);
     }
+    not_zero("connect.attempt_ttl", config.connect.attempt_ttl.0)?;
     let frontend_url = config.frontend_url.as_deref().map(frontend_url).transpose()?;
     let mut integrations = BTreeMap::new();
     for (name, integration) in &config.integrations {
@@ -93,13 +97,39 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
             integrations,
         },
         catalog,
-        client: ClientSettings {
-            connect_timeout: config.outbound.connect_timeout.0,
-            total_timeout: config.outbound.timeout.0,
-            allow_private: config.outbound.allow_private.clone(),
-            ..ClientSettings::default()
-        },
+        http: http_client(&config.outbound)?,
+        database: DatabaseAddresses::of(&config.database)?,
         warnings,
+    })
+}
+
+fn not_zero(key: &str, duration: Duration) -> Result<(), ConfigError> {
+    if duration.is_zero() {
+        return Err(ConfigError::setting(
+            key,
+            "is zero, so that nothing would ever be in time",
+            "write a longer one",
+        ));
+    }
+    Ok(())
+}
+
+fn http_client(outbound: &Outbound) -> Result<HttpClient, ConfigError> {
+    not_zero("outbound.connect_timeout", outbound.connect_timeout.0)?;
+    not_zero("outbound.timeout", outbound.timeout.0)?;
+    let settings = ClientSettings {
+        connect_timeout: outbound.connect_timeout.0,
+        total_timeout: outbound.timeout.0,
+        allow_private: outbound.allow_private.clone(),
+        ..ClientSettings::default()
+    };
+    HttpClient::new(settings).map_err(|error| match error {
+        SettingsError::Host(host) => {
+            ConfigError::setting("outbound.allow_private", host, "list hosts as \"name\" or \"name:port\"")
+        }
+        SettingsError::Root(_) | SettingsError::Tls(_) => {
+            ConfigError::setting("outbound", error, "this is a fault of the program; please report it")
+        }
     })
 }
 
@@ -153,13 +183,27 @@ fn check_integration(
             .parse::<ProviderId>()
             .map_err(|error| ConfigError::setting(&key(""), error, "name a provider"))?,
     };
-    if catalog.get(&provider).is_none() {
+    let entry = catalog.get(&provider).ok_or_else(|| {
         let mend = "name an entry of the catalog, or add your own under catalog.directory";
-        return Err(ConfigError::setting(
-            &key(".provider"),
-            format!("the catalog has no entry {provider}"),
-            mend,
-        ));
+        ConfigError::setting(&key(".provider"), format!("the catalog has no entry {provider}"), mend)
+    })?;
+    match entry.endpoints(&integration.parameters, None) {
+        Ok(_) => {}
+        // Without app credentials nothing is called yet, and parameters may still be to come.
+        Err(EndpointsError::Address { .. } | EndpointsError::NotACodeFlow { .. })
+            if integration.client_id.is_none() => {}
+        Err(error) => {
+            let (field, mend) = match error {
+                EndpointsError::NotACodeFlow { .. } => {
+                    (".provider", "name an entry whose flow is oauth2_code")
+                }
+                _ => (".parameters", "give exactly the parameters that the catalog entry describes"),
+            };
+            return Err(ConfigError::setting(&key(field), error, mend));
+        }
+    }
+    if let Some(ttl) = integration.attempt_ttl {
+        not_zero(&key(".attempt_ttl"), ttl.0)?;
     }
     if let Some(uri) = &integration.redirect_uri {
         check_redirect_uri(uri).map_err(|rule| {
@@ -196,26 +240,55 @@ fn check_integration(
     Ok((id, configured))
 }
 
+/// The addresses of the database that the operator gave; they may hold passwords.
+struct DatabaseAddresses {
+    url: Option<Secret<String>>,
+    migrate_url: Option<Secret<String>>,
+}
+
+impl DatabaseAddresses {
+    fn of(database: &Database) -> Result<Self, ConfigError> {
+        let resolve = |key: &str, source: &SecretSource| {
+            let secret = source
+                .resolve()
+                .map_err(|error| ConfigError::setting(key, error, "provide it, or remove it"))?
+                .secret;
+            let known = ["sqlite:", "postgres://", "postgresql://"];
+            if !known.iter().any(|scheme| secret.expose().starts_with(scheme)) {
+                let mend = "write sqlite:PATH or postgres://USER@HOST/DATABASE";
+                return Err(ConfigError::setting(
+                    key,
+                    "is the address of no database that is known here",
+                    mend,
+                ));
+            }
+            Ok(secret)
+        };
+        let url = database.url.as_ref().map(|url| resolve("database.url", url)).transpose()?;
+        let migrate_url =
+            database.migrate_url.as_ref().map(|url| resolve("database.migrate_url", url)).transpose()?;
+        Ok(Self { url, migrate_url })
+    }
+}
+
 /// Where the rows are, as the store wants to know it.
 pub fn store_options(config: &Config, clock: Arc<dyn Clock>) -> Result<Options, ConfigError> {
-    let resolve = |key: &str, source: &SecretSource| {
-        let resolved =
-            source.resolve().map_err(|error| ConfigError::setting(key, error, "provide it, or remove it"))?;
-        Ok::<_, ConfigError>(resolved.secret.expose().clone())
-    };
-    let url = if let Some(source) = &config.database.url {
-        resolve("database.url", source)?
+    options_of(&DatabaseAddresses::of(&config.database)?, config, clock)
+}
+
+fn options_of(
+    addresses: &DatabaseAddresses,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Options, ConfigError> {
+    let url = if let Some(url) = &addresses.url {
+        url.expose().clone()
     } else {
         make_data_dir(&config.data_dir)?;
         format!("sqlite:{}", embedded_database(&config.data_dir).display())
     };
     Ok(Options {
-        migrate_url: config
-            .database
-            .migrate_url
-            .as_ref()
-            .map(|url| resolve("database.migrate_url", url))
-            .transpose()?,
+        migrate_url: addresses.migrate_url.as_ref().map(|url| url.expose().clone()),
         migrate: if config.database.migrate { Migrate::AtStart } else { Migrate::Never },
         cache_entries: config.database.cache_entries,
         ..Options::new(url, vault::random::id(), clock)
@@ -263,14 +336,14 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
     for warning in checked.warnings.iter().filter(|_| demo.is_none()) {
         warn!(warning, "config.warning");
     }
-    let options = store_options(config, clock.clone())?;
+    let options = options_of(&checked.database, config, clock.clone())?;
     let store = Store::open(&options).await?;
     let keyring = keyring(&store, &checked.master).await?;
     let public_url = checked.settings.public_url.clone();
     let connect = Connect::new(Parts {
         settings: checked.settings,
         catalog: checked.catalog,
-        http: HttpClient::new(checked.client).context("outbound")?,
+        http: checked.http,
         store: store.clone(),
         keyring: Arc::new(keyring),
         clock: clock.clone(),

@@ -2,9 +2,12 @@
 //!
 //! Every process that writes has a chain of its own, named by its [`WriterId`], so that replicas do not wait for each
 //! other. The first entry of a chain is `chain.started`, and its fact `heads` lists the last hash of every chain that
-//! was there: that anchors the chains in each other, and a chain that was cut off at the end is noticed too.
+//! has grown since it was last listed: that anchors the chains in each other, and a chain that was cut off at the end is
+//! noticed too.
 //!
 //! `hash = SHA-256(previous hash ‖ entry)`, where the entry is the event's JSON exactly as the row holds it.
+
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use model::{Actor, AuditEvent, Outcome, Timestamp, WriterId};
@@ -20,6 +23,8 @@ pub struct AuditEntry {
     pub writer: WriterId,
     /// Its place in the chain, from 1.
     pub sequence: i64,
+    /// When, as the event says it too; the row has it for the order.
+    pub at: Timestamp,
     /// The event's JSON; the hash covers exactly these octets.
     pub event: String,
     /// The hash of the entry before, [`chain::ROOT`] for the first.
@@ -31,16 +36,26 @@ pub struct AuditEntry {
 impl AuditEntry {
     /// The entry for `event` after `head`; the first of the chain without one.
     pub(crate) fn after(writer: WriterId, head: Option<&Head>, event: &AuditEvent) -> Result<Self> {
+        let at = event.at;
         let event = serde_json::to_string(event)
             .map_err(|error| Error::Corrupt { table: "audit", what: error.to_string() })?;
         let previous = head.map_or(chain::ROOT, |head| head.hash);
         let hash = chain::link(&previous, event.as_bytes());
-        Ok(Self { writer, sequence: head.map_or(0, |head| head.sequence) + 1, event, previous, hash })
+        Ok(Self { writer, sequence: head.map_or(0, |head| head.sequence) + 1, at, event, previous, hash })
     }
 
     /// The head that the chain has with this entry.
     pub(crate) const fn head(&self) -> Head {
         Head { writer: self.writer, sequence: self.sequence, hash: self.hash }
+    }
+
+    /// Whether the row is dated as its event is: the hash covers only the latter.
+    fn is_dated_right(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Dated {
+            at: Timestamp,
+        }
+        serde_json::from_str::<Dated>(&self.event).is_ok_and(|event| event.at == self.at)
     }
 
     /// The heads that the entry anchors; none unless it is a `chain.started`.
@@ -55,8 +70,11 @@ impl AuditEntry {
 /// The event with which every chain begins.
 const STARTED: &str = "chain.started";
 
-/// The first event of a chain, anchoring the others.
-pub(crate) fn started(at: Timestamp, heads: &[Head]) -> AuditEvent {
+/// The first event of a chain, anchoring the others: of their `heads` those that no first entry, of which `starts` has
+/// all, anchors yet. So the trail grows with the number of restarts, not with its square.
+pub(crate) fn started(at: Timestamp, mut heads: Vec<Head>, starts: &[AuditEntry]) -> AuditEvent {
+    let anchored: HashSet<Head> = starts.iter().flat_map(AuditEntry::anchors).collect();
+    heads.retain(|head| !anchored.contains(head));
     let heads = serde_json::to_value(heads).unwrap_or_default();
     AuditEvent::new(at, STARTED, Outcome::Success, Actor::System).fact("heads", heads)
 }
@@ -64,7 +82,7 @@ pub(crate) fn started(at: Timestamp, heads: &[Head]) -> AuditEvent {
 /// Where a chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// The entry's text or hash was changed.
+    /// The entry's text, time or hash was changed.
     #[error("entry {sequence} of {writer} was changed")]
     Changed {
         /// The chain.
@@ -104,7 +122,7 @@ pub trait Audit: Send + Sync {
 }
 
 /// The last entry of a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Head {
     /// The chain.
     pub writer: WriterId,
@@ -149,7 +167,7 @@ pub fn verify(
         if entry.sequence != sequence || entry.previous != previous {
             return Err(Broken::Missing { writer, sequence });
         }
-        if chain::link(&previous, entry.event.as_bytes()) != entry.hash {
+        if chain::link(&previous, entry.event.as_bytes()) != entry.hash || !entry.is_dated_right() {
             return Err(Broken::Changed { writer, sequence });
         }
         Ok(Some(Head { writer, sequence, hash: entry.hash }))

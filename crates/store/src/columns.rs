@@ -9,6 +9,9 @@ use vault::{Sealable, Sealed, TokenHash};
 
 use crate::{Error, Result};
 
+/// How many characters of a damaged row's key an error quotes.
+const LONGEST_KEY: usize = 80;
+
 /// One row of an answer, as an engine gives it. An `Err` tells what the column holds instead.
 pub(crate) trait Columns {
     fn text(&self, column: usize) -> std::result::Result<Option<String>, String>;
@@ -19,17 +22,35 @@ pub(crate) trait Columns {
 /// Reads a row's columns one after the other, in the order of the record's column list.
 pub(crate) struct Reader<'a> {
     table: &'static str,
+    columns: &'static str,
+    /// How many columns, from the first, tell which row it is.
+    key: usize,
     row: &'a dyn Columns,
     next: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn of(table: &'static str, row: &'a dyn Columns) -> Self {
-        Self { table, row, next: 0 }
+    /// Reads a row of `table`, whose statement asks for `columns`, the first of which is its key.
+    pub(crate) fn of(table: &'static str, columns: &'static str, row: &'a dyn Columns) -> Self {
+        Self { table, columns, key: 1, row, next: 0 }
     }
 
+    /// The key is the first `columns`.
+    pub(crate) fn key(self, columns: usize) -> Self {
+        Self { key: columns, ..self }
+    }
+
+    /// Says which row it is, and that the column that was read last holds what it must not.
     pub(crate) fn corrupt(&self, what: &str) -> Error {
-        Error::Corrupt { table: self.table, what: format!("column {}: {what}", self.next) }
+        let key: Vec<String> = (0..self.key)
+            .map(|column| match (self.row.text(column), self.row.integer(column)) {
+                (Ok(Some(text)), _) => format!("{:?}", text.chars().take(LONGEST_KEY).collect::<String>()),
+                (_, Ok(Some(number))) => number.to_string(),
+                _ => "?".to_owned(),
+            })
+            .collect();
+        let column = self.columns.split(',').nth(self.next.saturating_sub(1)).unwrap_or_default().trim();
+        Error::Corrupt { table: self.table, what: format!("row {}, column {column}: {what}", key.join(" ")) }
     }
 
     /// The next column's value, in the way that `get` gets it.
@@ -37,9 +58,9 @@ impl<'a> Reader<'a> {
         &mut self,
         get: impl FnOnce(&dyn Columns, usize) -> std::result::Result<Option<T>, String>,
     ) -> Result<Option<T>> {
-        let value = get(self.row, self.next).map_err(|what| self.corrupt(&what))?;
+        let column = self.next;
         self.next += 1;
-        Ok(value)
+        get(self.row, column).map_err(|what| self.corrupt(&what))
     }
 
     fn present<T>(&self, value: Option<T>) -> Result<T> {

@@ -30,7 +30,7 @@ pub enum Error {
         /// The highest version that this binary knows.
         known: i64,
     },
-    /// The schema is missing or old, and this role may not migrate.
+    /// The schema is missing or old, and migrating at the start is turned off.
     #[error("the schema of the store is at {found} and must be at {known}; run: claviger migrate")]
     NotMigrated {
         /// The schema's version; 0 when there is none.
@@ -38,6 +38,9 @@ pub enum Error {
         /// The version that this binary needs.
         known: i64,
     },
+    /// The database's role may not do what is needed, and which privilege mends it.
+    #[error("the role of the store lacks a privilege: {0}")]
+    Privilege(String),
     /// The address of the database is not one that we can use.
     #[error("database.url: {0}")]
     Address(String),

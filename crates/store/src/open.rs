@@ -25,7 +25,9 @@ pub struct Options {
     pub url: String,
     /// Whether [`Store::open`] may migrate.
     pub migrate: Migrate,
-    /// The address with which migrations run, where the role of `url` may not change the schema.
+    /// The address with which migrations run, where the role of `url` may not change the schema. The latter then
+    /// needs `GRANT USAGE ON SCHEMA public` and, once for each migration, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL
+    /// TABLES IN SCHEMA public`, or beforehand `ALTER DEFAULT PRIVILEGES` by the migrating role that say the same.
     pub migrate_url: Option<String>,
     /// How many hot records stay in memory; 0 for none.
     pub cache_entries: u64,

@@ -49,11 +49,18 @@ columns! {
     /// Read by [`wrapped_key`].
     keyring_columns = "version, master_key_id, wrapped";
     /// Read by [`audit_entry`].
-    audit_columns = "writer, sequence, event, previous, hash";
+    audit_columns = "writer, sequence, at, event, previous, hash";
+    /// Read by [`head`].
+    head_columns = "writer, sequence, hash";
+    /// Begins a statement that knows every writer of the trail as `chains`. Steps from one to the next through the
+    /// index: the trail is long, its chains are few.
+    with_chains = "WITH RECURSIVE chains (writer) AS (SELECT min(writer) FROM audit UNION ALL \
+        SELECT (SELECT min(a.writer) FROM audit a WHERE a.writer > chains.writer) FROM chains \
+        WHERE chains.writer IS NOT NULL) ";
 }
 
 pub(crate) fn subject(row: &dyn Columns) -> Result<Subject> {
-    let mut row = Reader::of("subjects", row);
+    let mut row = Reader::of("subjects", subject_columns!(), row);
     Ok(Subject {
         id: row.id()?,
         name: row.optional_text()?,
@@ -66,7 +73,7 @@ pub(crate) fn subject(row: &dyn Columns) -> Result<Subject> {
 }
 
 pub(crate) fn integration(row: &dyn Columns) -> Result<IntegrationRow> {
-    let mut row = Reader::of("integrations", row);
+    let mut row = Reader::of("integrations", integration_columns!(), row).key(2);
     Ok(IntegrationRow {
         id: row.id()?,
         subject: match row.text()?.as_str() {
@@ -83,7 +90,7 @@ pub(crate) fn integration(row: &dyn Columns) -> Result<IntegrationRow> {
 }
 
 pub(crate) fn attempt(row: &dyn Columns) -> Result<Attempt> {
-    let mut row = Reader::of("attempts", row);
+    let mut row = Reader::of("attempts", attempt_columns!(), row);
     Ok(Attempt {
         id: row.id()?,
         subject: row.id()?,
@@ -108,9 +115,11 @@ pub(crate) fn attempt(row: &dyn Columns) -> Result<Attempt> {
     })
 }
 
-/// Reads `state`: whether the hop has given the attempt one.
+/// Reads `id, state`: whether the hop has given the attempt one.
 pub(crate) fn is_started(row: &dyn Columns) -> Result<bool> {
-    Ok(Reader::of("attempts", row).optional_octets()?.is_some())
+    let mut row = Reader::of("attempts", "id, state", row);
+    row.text()?;
+    Ok(row.optional_octets()?.is_some())
 }
 
 pub(crate) const fn binding_word(binding: Binding) -> &'static str {
@@ -125,7 +134,7 @@ fn binding_from_word(word: &str) -> Option<Binding> {
 }
 
 pub(crate) fn credential(row: &dyn Columns) -> Result<Credential> {
-    let mut row = Reader::of("credentials", row);
+    let mut row = Reader::of("credentials", credential_columns!(), row);
     let id = row.id()?;
     let subject = row.id()?;
     let integration = row.id()?;
@@ -163,7 +172,7 @@ pub(crate) fn credential(row: &dyn Columns) -> Result<Credential> {
 }
 
 pub(crate) fn connection(row: &dyn Columns) -> Result<Connection> {
-    let mut row = Reader::of("connections", row);
+    let mut row = Reader::of("connections", connection_columns!(), row);
     let id = row.id()?;
     let key = ConnectionKey { subject: row.id()?, integration: row.id()?, label: row.id()? };
     let credential = row.optional_id()?;
@@ -212,7 +221,7 @@ pub(crate) fn connection(row: &dyn Columns) -> Result<Connection> {
 }
 
 pub(crate) fn standing(row: &dyn Columns) -> Result<Standing> {
-    let mut row = Reader::of("connections", row);
+    let mut row = Reader::of("connections", standing_columns!(), row);
     Ok(Standing {
         connection: row.id()?,
         credential: row.id()?,
@@ -229,7 +238,7 @@ pub(crate) fn standing(row: &dyn Columns) -> Result<Standing> {
 }
 
 pub(crate) fn api_key(row: &dyn Columns) -> Result<ApiKey> {
-    let mut row = Reader::of("api_keys", row);
+    let mut row = Reader::of("api_keys", api_key_columns!(), row);
     Ok(ApiKey {
         id: row.id()?,
         name: row.text()?,
@@ -240,7 +249,7 @@ pub(crate) fn api_key(row: &dyn Columns) -> Result<ApiKey> {
 }
 
 pub(crate) fn wrapped_key(row: &dyn Columns) -> Result<WrappedKey> {
-    let mut row = Reader::of("keyring", row);
+    let mut row = Reader::of("keyring", keyring_columns!(), row);
     Ok(WrappedKey {
         version: row.integer()?.try_into().map_err(|_| row.corrupt("not a key version"))?,
         master_key_id: row.text()?,
@@ -249,19 +258,19 @@ pub(crate) fn wrapped_key(row: &dyn Columns) -> Result<WrappedKey> {
 }
 
 pub(crate) fn audit_entry(row: &dyn Columns) -> Result<AuditEntry> {
-    let mut row = Reader::of("audit", row);
+    let mut row = Reader::of("audit", audit_columns!(), row).key(2);
     Ok(AuditEntry {
         writer: row.id()?,
         sequence: row.integer()?,
+        at: row.time()?,
         event: row.text()?,
         previous: row.chain_hash()?,
         hash: row.chain_hash()?,
     })
 }
 
-/// Reads `writer, sequence, hash`.
 pub(crate) fn head(row: &dyn Columns) -> Result<Head> {
-    let mut row = Reader::of("audit", row);
+    let mut row = Reader::of("audit", head_columns!(), row).key(2);
     Ok(Head { writer: row.id()?, sequence: row.integer()?, hash: row.chain_hash()? })
 }
 
@@ -274,7 +283,7 @@ pub(crate) struct Before {
 }
 
 pub(crate) fn before(row: &dyn Columns) -> Result<Before> {
-    let mut row = Reader::of("connections", row);
+    let mut row = Reader::of("connections", "id, credential, metadata, generation", row);
     Ok(Before {
         id: row.id()?,
         credential: row.optional_text()?,

@@ -223,14 +223,14 @@ pub(crate) fn wrapped_key(key: &WrappedKey) -> [Value; 3] {
     [i64::from(key.version).into(), Value::word(&key.master_key_id), Value::Octets(key.wrapped.clone())]
 }
 
-/// The parameters for `audit_columns`, then the time.
-pub(crate) fn audit_entry(entry: &AuditEntry, at: Timestamp) -> [Value; 6] {
+/// The parameters for `audit_columns`.
+pub(crate) fn audit_entry(entry: &AuditEntry) -> [Value; 6] {
     [
         Value::word(entry.writer),
         entry.sequence.into(),
+        entry.at.into(),
         Value::word(&entry.event),
         Value::Octets(entry.previous.to_vec()),
         Value::Octets(entry.hash.to_vec()),
-        at.into(),
     ]
 }

@@ -187,12 +187,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let empty = folder.path().join("empty");
         fs::write(&empty, "\n").unwrap();
-        for (path, why) in
-            [(empty.clone(), "is empty"), (empty.join("below"), "can't be read"), (folder.path().into(), "can't be read")]
-        {
+        for (path, why) in [
+            (empty.clone(), "is empty"),
+            (empty.join("below"), "can't be read"),
+            (folder.path().into(), "can't be read"),
+        ] {
             let error = source(&format!(r#"["file:{}", "literal"]"#, path.display())).resolve().err();
             let text = error.map(|error| error.to_string()).unwrap_or_default();
-            assert!(text.contains(why) && text.contains(&path.display().to_string()), "{path:?} gave {text:?}");
+            assert!(
+                text.contains(why) && text.contains(&path.display().to_string()),
+                "{path:?} gave {text:?}"
+            );
         }
     }
 

@@ -1,12 +1,15 @@
 //! The program at the command line: what stops it, and how it says so.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::harness::Program;
-use crate::harness::process::run;
+use crate::harness::process::{command, run};
 use crate::harness::world::configuration;
 
 const KEY: (&str, &str) = ("CLAVIGER_KEY", "p2kPrqnc2IwqTtKX3J9TMV6wWd2FMqZ4hbMWBsLDp8o=");
@@ -124,6 +127,80 @@ fn a_good_configuration_is_told_to_be_good_and_literal_secrets_are_warned_of() {
         "{text}"
     );
     assert!(!text.contains("sandbox-secret"));
+}
+
+#[test]
+fn what_could_not_serve_is_not_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("[outbound]\nallow_private = ['http://x/y']", "outbound.allow_private"),
+        ("[outbound]\nconnect_timeout = '0s'", "outbound.connect_timeout"),
+        ("[outbound]\ntimeout = '0s'", "outbound.timeout"),
+        ("[connect]\nattempt_ttl = '0m'", "connect.attempt_ttl"),
+        ("[integrations.github]\nattempt_ttl = '0m'", "integrations.github.attempt_ttl"),
+        ("[database]\nurl = 'env:NO_SUCH_VARIABLE'", "database.url"),
+        ("[database]\nurl = 'mysql://u:hunter2@h/d'", "database.url"),
+        ("[database]\nmigrate_url = 'postgres:hunter2'", "database.migrate_url"),
+        ("[integrations.sandbox]\nclient_id = 'x'", "integrations.sandbox.parameters"),
+        ("[integrations.github]\nparameters = { host = 'x' }", "integrations.github.parameters"),
+    ];
+    for (text, key) in cases {
+        fs::write(folder.path().join("claviger.toml"), text).unwrap();
+        for (command, code) in [(&["config", "check"][..], 1), (&["serve"], 3)] {
+            let output = run(command, &[KEY, URL, PUBLIC, BACKEND], folder.path());
+            let printed = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{text}: {printed}");
+            assert!(printed.contains(&format!(": {key}: ")) && printed.contains("mend: "), "{printed}");
+            assert!(!printed.contains("hunter2"), "{printed}");
+        }
+    }
+    fs::write(folder.path().join("claviger.toml"), "[integrations.sandbox]\nscopes = ['profile']").unwrap();
+    let unconfigured = run(&["config", "check"], &[KEY, URL], folder.path());
+    assert!(
+        unconfigured.status.success(),
+        "without app credentials there is nothing to fill: {unconfigured:?}"
+    );
+}
+
+#[test]
+fn variables_that_are_not_text_are_named_where_they_matter_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &[u8]| {
+        let mut check = command(&["config", "check"], &[KEY, URL]);
+        check.env(OsStr::from_bytes(name), OsStr::from_bytes(b"hunter2\xff")).current_dir(folder.path());
+        let output = check.output().unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(!printed.contains("hunter2"), "{printed}");
+        (output.status.code(), printed)
+    };
+    assert_eq!(check(b"SOMETHING_ELSE"), (Some(0), String::new()));
+    assert_eq!(check(b"\xff"), (Some(0), String::new()));
+    let (code, printed) = check(b"CLAVIGER__PRODUCT_NAME");
+    assert!(
+        code == Some(1) && printed.contains("variable CLAVIGER__PRODUCT_NAME: product_name"),
+        "{printed}"
+    );
+    let (code, printed) = check(b"CLAVIGER_KEY");
+    assert!(code == Some(1) && printed.contains("can't be read from the environment variable"), "{printed}");
+}
+
+#[test]
+fn a_crash_while_the_key_is_written_does_not_stop_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let arguments = ["dev", "--port", "0", "--json", "--data-dir", data.to_str().unwrap()];
+    // Files may have no octets, so that the system kills the process at its first write.
+    let killed = Command::new("sh")
+        .args(["-c", "ulimit -c 0; ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_claviger")])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(killed.status.code(), None, "{killed:?}");
+    assert!(data.exists());
+    let program = Program::start(&arguments, &[]);
+    program.line_with("apiKey");
+    assert!(program.terminate().0.success());
 }
 
 #[test]

@@ -256,7 +256,7 @@ async fn a_token_of_four_minutes_is_not_expiring_from_the_first() {
     assert_eq!(status().await, "active");
     world.pass(Duration::from_secs(200));
     assert_eq!(status().await, "expiring");
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     assert_eq!(status().await, "expired");
 }
 

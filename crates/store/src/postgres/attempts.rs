@@ -19,7 +19,7 @@ const START: &str = concat!(
      RETURNING ",
     attempt_columns!()
 );
-const STARTED: &str = "SELECT state FROM attempts WHERE ticket = $1";
+const STARTED: &str = "SELECT id, state FROM attempts WHERE ticket = $1";
 const FIND: &str = concat!("SELECT ", attempt_columns!(), " FROM attempts WHERE state = $1");
 // Of two at once the second waits for the first, reads the row again, and finds it consumed.
 const CONSUME: &str = concat!(

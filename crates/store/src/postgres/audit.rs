@@ -3,19 +3,24 @@ use model::{AuditEvent, WriterId};
 
 use super::Postgres;
 use crate::audit::{self, Audit, AuditEntry, Head};
-use crate::rows::audit_columns;
+use crate::rows::{audit_columns, head_columns, with_chains};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
-const APPEND: &str =
-    concat!("INSERT INTO audit (", audit_columns!(), ", at) VALUES ($1, $2, $3, $4, $5, $6)");
+const APPEND: &str = concat!("INSERT INTO audit (", audit_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6)");
 const HEAD: &str =
-    "SELECT writer, sequence, hash FROM audit WHERE writer = $1 ORDER BY sequence DESC LIMIT 1";
-// Steps from writer to writer through the index: the trail is long, its chains are few.
-const HEADS: &str = "WITH RECURSIVE chains (writer) AS (SELECT min(writer) FROM audit UNION ALL \
-    SELECT (SELECT min(a.writer) FROM audit a WHERE a.writer > chains.writer) FROM chains WHERE chains.writer IS NOT NULL) \
-    SELECT a.writer, a.sequence, a.hash FROM chains JOIN audit a ON a.writer = chains.writer \
-    AND a.sequence = (SELECT max(b.sequence) FROM audit b WHERE b.writer = chains.writer) ORDER BY a.writer";
+    concat!("SELECT ", head_columns!(), " FROM audit WHERE writer = $1 ORDER BY sequence DESC LIMIT 1");
+const HEADS: &str = concat!(
+    with_chains!(),
+    "SELECT a.writer, a.sequence, a.hash FROM chains JOIN audit a ON a.writer = chains.writer \
+     AND a.sequence = (SELECT max(b.sequence) FROM audit b WHERE b.writer = chains.writer) ORDER BY a.writer"
+);
+const STARTS: &str = concat!(
+    with_chains!(),
+    "SELECT ",
+    audit_columns!(),
+    " FROM audit WHERE writer IN (SELECT writer FROM chains) AND sequence = 1"
+);
 const NEWEST: &str =
     concat!("SELECT ", audit_columns!(), " FROM audit ORDER BY at DESC, writer DESC, sequence DESC LIMIT $1");
 const CHAIN: &str = concat!(
@@ -58,12 +63,13 @@ impl Postgres {
         if let Some(head) = self.find(HEAD, &[Value::word(self.chain)], rows::head).await? {
             return Ok(head);
         }
-        self.add(None, &audit::started(self.clock.now(), &self.heads().await?)).await
+        let starts = self.all(STARTS, &[], rows::audit_entry).await?;
+        self.add(None, &audit::started(self.clock.now(), self.heads().await?, &starts)).await
     }
 
     async fn add(&self, head: Option<&Head>, event: &AuditEvent) -> Result<Head> {
         let entry = AuditEntry::after(self.chain, head, event)?;
-        self.execute(APPEND, &value::audit_entry(&entry, event.at)).await?;
+        self.execute(APPEND, &value::audit_entry(&entry)).await?;
         Ok(entry.head())
     }
 }

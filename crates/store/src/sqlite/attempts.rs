@@ -19,7 +19,7 @@ const START: &str = concat!(
      RETURNING ",
     attempt_columns!()
 );
-const STARTED: &str = "SELECT state FROM attempts WHERE ticket = ?1";
+const STARTED: &str = "SELECT id, state FROM attempts WHERE ticket = ?1";
 const FIND: &str = concat!("SELECT ", attempt_columns!(), " FROM attempts WHERE state = ?1");
 const CONSUME: &str = concat!(
     "UPDATE attempts SET consumed_at = ?2 WHERE state = ?1 AND consumed_at IS NULL AND expires_at > ?2 RETURNING ",

@@ -1,22 +1,27 @@
 use async_trait::async_trait;
-use model::{AuditEvent, WriterId};
+use model::{AuditEvent, Clock, WriterId};
 use rusqlite::Connection as Database;
 
 use super::{Sqlite, all, execute, find};
 use crate::audit::{self, Audit, AuditEntry, Head};
-use crate::rows::audit_columns;
+use crate::rows::{audit_columns, head_columns, with_chains};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
-const APPEND: &str =
-    concat!("INSERT INTO audit (", audit_columns!(), ", at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+const APPEND: &str = concat!("INSERT INTO audit (", audit_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 const HEAD: &str =
-    "SELECT writer, sequence, hash FROM audit WHERE writer = ?1 ORDER BY sequence DESC LIMIT 1";
-// Steps from writer to writer through the index: the trail is long, its chains are few.
-const HEADS: &str = "WITH RECURSIVE chains (writer) AS (SELECT min(writer) FROM audit UNION ALL \
-    SELECT (SELECT min(a.writer) FROM audit a WHERE a.writer > chains.writer) FROM chains WHERE chains.writer IS NOT NULL) \
-    SELECT a.writer, a.sequence, a.hash FROM chains JOIN audit a ON a.writer = chains.writer \
-    AND a.sequence = (SELECT max(b.sequence) FROM audit b WHERE b.writer = chains.writer) ORDER BY a.writer";
+    concat!("SELECT ", head_columns!(), " FROM audit WHERE writer = ?1 ORDER BY sequence DESC LIMIT 1");
+const HEADS: &str = concat!(
+    with_chains!(),
+    "SELECT a.writer, a.sequence, a.hash FROM chains JOIN audit a ON a.writer = chains.writer \
+     AND a.sequence = (SELECT max(b.sequence) FROM audit b WHERE b.writer = chains.writer) ORDER BY a.writer"
+);
+const STARTS: &str = concat!(
+    with_chains!(),
+    "SELECT ",
+    audit_columns!(),
+    " FROM audit WHERE writer IN (SELECT writer FROM chains) AND sequence = 1"
+);
 const NEWEST: &str =
     concat!("SELECT ", audit_columns!(), " FROM audit ORDER BY at DESC, writer DESC, sequence DESC LIMIT ?1");
 const CHAIN: &str = concat!(
@@ -29,14 +34,17 @@ const CHAIN: &str = concat!(
 impl Audit for Sqlite {
     async fn append(&self, event: &AuditEvent) -> Result<()> {
         let (event, writer, clock) = (event.clone(), self.chain, self.clock.clone());
-        let append = move |database: &Database| {
-            let head = match find(database, HEAD, &[Value::word(writer)], rows::head)? {
-                Some(head) => head,
-                None => add(database, writer, None, &audit::started(clock.now(), &heads(database)?))?,
+        // Nobody else writes to this chain, so its end is known here; only a process that has just begun, or does not
+        // know whether its last commit came through, asks the table.
+        let append = move |database: &Database, kept: &mut Option<Head>| {
+            let head = match kept {
+                Some(head) => head.clone(),
+                None => own_head(database, writer, clock.as_ref())?,
             };
-            add(database, writer, Some(&head), &event).map(drop)
+            *kept = Some(add(database, writer, Some(&head), &event)?);
+            Ok(())
         };
-        self.writer.write(&[], append).await
+        self.writer.append(append).await
     }
 
     async fn newest(&self, limit: u32) -> Result<Vec<AuditEntry>> {
@@ -58,8 +66,17 @@ fn heads(database: &Database) -> Result<Vec<Head>> {
     all(database, HEADS, &[], rows::head)
 }
 
+/// The end of our chain as the table has it; begins the chain if need be.
+fn own_head(database: &Database, writer: WriterId, clock: &dyn Clock) -> Result<Head> {
+    if let Some(head) = find(database, HEAD, &[Value::word(writer)], rows::head)? {
+        return Ok(head);
+    }
+    let starts = all(database, STARTS, &[], rows::audit_entry)?;
+    add(database, writer, None, &audit::started(clock.now(), heads(database)?, &starts))
+}
+
 fn add(database: &Database, writer: WriterId, head: Option<&Head>, event: &AuditEvent) -> Result<Head> {
     let entry = AuditEntry::after(writer, head, event)?;
-    execute(database, APPEND, &value::audit_entry(&entry, event.at))?;
+    execute(database, APPEND, &value::audit_entry(&entry))?;
     Ok(entry.head())
 }

@@ -1,8 +1,8 @@
 //! The file: how it is made, migrated and opened.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +19,12 @@ mod embedded {
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long we wait for another process's migration.
+const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long between two tries to take its lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Statements that a connection keeps prepared; more than there are.
 const PREPARED: usize = 64;
@@ -42,17 +48,30 @@ pub(super) fn checked(path: &str) -> Result<PathBuf> {
 /// Migrates, whatever the options say.
 pub(crate) async fn migrate(path: &str) -> Result<Migrated> {
     let path = checked(path)?;
-    blocking(move || bring_up_to_date(&path, Migrate::AtStart)).await
+    up_to_date(&path, Migrate::AtStart).await
 }
 
 /// Makes the file if need be, and brings its schema to this version's. Of several processes one does it.
-pub(super) fn bring_up_to_date(path: &Path, migrate: Migrate) -> Result<Migrated> {
-    let known = embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max();
-    let known = known.unwrap_or(0);
+pub(super) async fn up_to_date(path: &Path, migrate: Migrate) -> Result<Migrated> {
     if migrate == Migrate::Never && !path.exists() {
-        return Err(Error::NotMigrated { found: 0, known });
+        return Err(Error::NotMigrated { found: 0, known: known() });
     }
-    let _lock = lock(path)?;
+    let lock = lock(path, LOCK_TIMEOUT).await?;
+    let path = path.to_owned();
+    let migrated = blocking(move || bring_up_to_date(&path, migrate)).await;
+    drop(lock);
+    migrated
+}
+
+/// The highest version that this binary knows.
+fn known() -> i64 {
+    let runner = embedded::migrations::runner();
+    runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
+}
+
+/// Does it, under the lock.
+pub(super) fn bring_up_to_date(path: &Path, migrate: Migrate) -> Result<Migrated> {
+    let known = known();
     make(path)?;
     let mut database = connect(path)?;
     let found = version(&database)?;
@@ -76,26 +95,63 @@ pub(super) fn bring_up_to_date(path: &Path, migrate: Migrate) -> Result<Migrated
 ///
 /// Not on the database itself: closing any descriptor of that file would drop the locks that SQLite holds on it in this
 /// process (<https://sqlite.org/howtocorrupt.html> §2.2).
-fn lock(path: &Path) -> Result<File> {
+async fn lock(path: &Path, limit: Duration) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o600)
         .open(&name)
-        .and_then(|file| file.lock().map(|()| file))
-        .map_err(|error| unavailable(&name, &error))
+        .map_err(|error| unavailable(&name, &error))?;
+    let taken = async {
+        // Not `File::lock`, which nothing can end.
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::Error(error)) => return Err(unavailable(&name, &error)),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+            }
+        }
+    };
+    tokio::time::timeout(limit, taken).await.unwrap_or_else(|_| {
+        let (name, seconds) = (name.display(), limit.as_secs());
+        let why = format!(
+            "another process has held {name} for {seconds} s, as if it migrated; wait for it, or end it (lsof {name})"
+        );
+        Err(Error::Migration(why.into()))
+    })?;
+    Ok(file)
 }
 
-/// Makes an empty file that only its owner can read; SQLite gives `-wal` and `-shm` the same mode.
+/// Makes an empty file that only its owner can read, or takes a file that is there from everybody else; SQLite gives
+/// `-wal` and `-shm` the same mode.
 fn make(path: &Path) -> Result<()> {
     match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            for suffix in ["", "-wal", "-shm"] {
+                let mut name = path.as_os_str().to_owned();
+                name.push(suffix);
+                tighten(Path::new(&name));
+            }
+            Ok(())
+        }
         Err(error) => Err(unavailable(path, &error)),
+    }
+}
+
+/// Takes a file's mode from all but its owner. Where we may not, the operator must.
+fn tighten(path: &Path) {
+    let Ok(found) = fs::metadata(path) else { return };
+    let mode = found.permissions().mode();
+    if mode & 0o777 == mode & 0o700 {
+        return;
+    }
+    if let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode & 0o700)) {
+        tracing::warn!(%error, path = %path.display(), "store.file_open_to_others");
     }
 }
 
@@ -138,4 +194,20 @@ fn version(database: &Database) -> Result<i64> {
     let version: Option<i64> =
         database.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))?;
     Ok(version.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_that_another_process_keeps_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        let held = lock(&path, LOCK_TIMEOUT).await.unwrap();
+        let error = lock(&path, Duration::from_millis(50)).await.unwrap_err();
+        assert!(matches!(error, Error::Migration(_)) && error.to_string().contains("x.db.lock"), "{error}");
+        drop(held);
+        lock(&path, LOCK_TIMEOUT).await.unwrap();
+    }
 }

@@ -48,11 +48,11 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) async fn open(path: &str, options: &Options) -> Result<Self> {
         let (path, options) = (file::checked(path)?, options.clone());
+        file::up_to_date(&path, options.migrate).await?;
         blocking(move || Self::open_now(&path, &options)).await
     }
 
     fn open_now(path: &Path, options: &Options) -> Result<Self> {
-        file::bring_up_to_date(path, options.migrate)?;
         let writer = file::connect(path)?;
         let epochs = Arc::new(Epochs::new());
         let watch = Arc::new(LogWatch::of(path, Arc::clone(&epochs))?);
@@ -80,8 +80,7 @@ impl Sqlite {
 #[async_trait]
 impl Engine for Sqlite {
     async fn ping(&self) -> Result<()> {
-        // The writer begins a transaction of its own for this, which takes the write lock and writes nothing.
-        self.writer.write(&[], |_| Ok(())).await
+        self.writer.ping().await
     }
 
     async fn close(&self) {

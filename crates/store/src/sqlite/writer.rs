@@ -13,6 +13,7 @@ use rusqlite::Connection as Database;
 use tokio::sync::{mpsc, oneshot};
 
 use super::watch::LogWatch;
+use crate::audit::Head;
 use crate::cache::{Epochs, Thing};
 use crate::{Error, Result};
 
@@ -26,10 +27,19 @@ const GROUP: usize = 256;
 trait Job: Send {
     /// What it may change.
     fn things(&self) -> &[Thing];
-    /// Does it; tells whether its writes are to be kept.
-    fn run(&mut self, database: &Database) -> bool;
-    /// Answers it: with its outcome, or with why the transaction did not come through.
+    /// Does it; tells why not, if its writes are not to be kept.
+    fn run(&mut self, database: &Database, state: &mut State) -> std::result::Result<(), String>;
+    /// Answers it: with its own error, with why the transaction did not come through, or with its outcome.
     fn answer(self: Box<Self>, failure: Option<Error>);
+}
+
+/// What the writer knows beside the file; a transaction changes it when it comes through.
+#[derive(Clone, Default)]
+struct State {
+    /// The end of our audit chain; `None` while only the table knows it.
+    head: Option<Head>,
+    /// Whether a write has failed since the last that was made to find out.
+    in_doubt: bool,
 }
 
 struct Deed<T, W> {
@@ -39,21 +49,29 @@ struct Deed<T, W> {
     answer: oneshot::Sender<Result<T>>,
 }
 
-impl<T: Send, W: FnOnce(&Database) -> Result<T> + Send> Job for Deed<T, W> {
+impl<T: Send, W: FnOnce(&Database, &mut State) -> Result<T> + Send> Job for Deed<T, W> {
     fn things(&self) -> &[Thing] {
         &self.things
     }
 
-    fn run(&mut self, database: &Database) -> bool {
+    fn run(&mut self, database: &Database, state: &mut State) -> std::result::Result<(), String> {
         if let Some(work) = self.work.take() {
-            self.outcome = work(database);
+            self.outcome = work(database, state);
         }
-        self.outcome.is_ok()
+        self.outcome.as_ref().map(drop).map_err(|error| match error {
+            Error::Unavailable(cause) => cause.to_string(),
+            error => error.to_string(),
+        })
     }
 
     fn answer(self: Box<Self>, failure: Option<Error>) {
+        let has_run = self.work.is_none();
+        let outcome = match failure {
+            Some(failure) if self.outcome.is_ok() || !has_run => Err(failure),
+            _ => self.outcome,
+        };
         // Nobody listens when the caller has gone away.
-        let _ = self.answer.send(failure.map_or(self.outcome, Err));
+        let _ = self.answer.send(outcome);
     }
 }
 
@@ -71,7 +89,7 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || Loop { database, epochs, watch }.run(jobs))
+            .spawn(move || Loop { database, epochs, watch, state: State::default() }.run(jobs))
             .map_err(|error| Error::Unavailable(error.into()))?;
         Ok(Self { queue })
     }
@@ -83,6 +101,35 @@ impl Writer {
         &self,
         things: &[Thing],
         work: impl FnOnce(&Database) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.hand_in(things, |database, _| work(database)).await
+    }
+
+    /// Does `work`, which adds to our audit chain, with the chain's end.
+    pub(super) async fn append(
+        &self,
+        work: impl FnOnce(&Database, &mut Option<Head>) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        self.hand_in(&[], |database, state| work(database, &mut state.head)).await
+    }
+
+    /// Takes the write lock; writes too if the last write failed, for a disk may be full all the time.
+    pub(super) async fn ping(&self) -> Result<()> {
+        let work = |database: &Database, state: &mut State| {
+            if state.in_doubt {
+                // Goes through the log like any write, and means nothing to anybody.
+                database.execute_batch("PRAGMA user_version = 0")?;
+                state.in_doubt = false;
+            }
+            Ok(())
+        };
+        self.hand_in(&[], work).await
+    }
+
+    async fn hand_in<T: Send + 'static>(
+        &self,
+        things: &[Thing],
+        work: impl FnOnce(&Database, &mut State) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let deed = Deed { things: things.to_vec(), work: Some(work), outcome: Err(closed()), answer };
@@ -108,10 +155,11 @@ struct Loop {
     database: Database,
     epochs: Arc<Epochs>,
     watch: Arc<LogWatch>,
+    state: State,
 }
 
 impl Loop {
-    fn run(self, mut queue: mpsc::Receiver<Message>) {
+    fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut group = Vec::with_capacity(GROUP);
         let mut closing = None;
         while closing.is_none() {
@@ -137,7 +185,7 @@ impl Loop {
     }
 
     /// Steps 2 to 4.
-    fn commit(&self, group: &mut Vec<Box<dyn Job>>) {
+    fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
         if group.is_empty() {
             return;
         }
@@ -146,18 +194,26 @@ impl Loop {
         for thing in group.iter().flat_map(|job| job.things()) {
             self.epochs.changed(*thing);
         }
-        let failure = outcome.err().map(|error| error.to_string());
+        let failure = outcome.err();
+        self.state.in_doubt |= failure.is_some();
         for job in group.drain(..) {
             job.answer(failure.as_deref().map(|why| Error::Unavailable(why.into())));
         }
     }
 
-    fn transact(&self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    fn transact(&mut self, group: &mut [Box<dyn Job>]) -> std::result::Result<(), String> {
         self.run_sql("BEGIN IMMEDIATE")?;
-        let outcome = group.iter_mut().try_for_each(|job| self.run_job(job.as_mut()));
-        let outcome = outcome.and_then(|()| self.run_sql("COMMIT"));
-        // SQLite has rolled back by itself after some errors, not after all.
-        if outcome.is_err() && !self.database.is_autocommit() {
+        let mut state = self.state.clone();
+        let outcome = group.iter_mut().try_for_each(|job| self.run_job(job.as_mut(), &mut state));
+        let outcome = outcome.and_then(|()| {
+            // A commit that fails may be in the log all the same.
+            self.state.head = None;
+            self.run_sql("COMMIT")
+        });
+        if outcome.is_ok() {
+            self.state = state;
+        } else if !self.database.is_autocommit() {
+            // SQLite has rolled back by itself after some errors, not after all.
             let _ = self.run_sql("ROLLBACK");
         }
         outcome
@@ -165,16 +221,21 @@ impl Loop {
 
     /// Does a job in its savepoint. An error here means that the whole transaction is gone: SQLite rolls it back by
     /// itself when the disk is full or can't be read.
-    fn run_job(&self, job: &mut dyn Job) -> rusqlite::Result<()> {
+    fn run_job(&self, job: &mut dyn Job, state: &mut State) -> std::result::Result<(), String> {
         self.run_sql("SAVEPOINT job")?;
-        if !job.run(&self.database) {
+        if let Err(why) = job.run(&self.database, state) {
+            if self.database.is_autocommit() {
+                return Err(why);
+            }
+            state.in_doubt = true;
             self.run_sql("ROLLBACK TO job")?;
         }
         self.run_sql("RELEASE job")
     }
 
-    fn run_sql(&self, sql: &'static str) -> rusqlite::Result<()> {
-        self.database.prepare_cached(sql)?.execute([]).map(drop)
+    fn run_sql(&self, sql: &'static str) -> std::result::Result<(), String> {
+        let done = self.database.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(drop).map_err(|error| error.to_string())
     }
 }
 
@@ -245,6 +306,26 @@ mod tests {
         assert_eq!(numbers(&writer).await, kept, "what was answered is there, and nothing else");
         writer.write(&[], |database| Ok(database.execute_batch("DELETE FROM t")?)).await.unwrap();
         insert(&writer, 1000, 1).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_ended_a_transaction_is_told_to_all_who_were_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(&directory, "PRAGMA max_page_count = 60");
+        let too_much = insert(&writer, 1, 1_000_000);
+        // Takes the writer's time, so that the others share a transaction.
+        let wait = writer.write(&[], |database| {
+            let count = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300000) SELECT max(n) FROM c";
+            Ok(database.query_row(count, [], |_| Ok(()))?)
+        });
+        let (_, before, full, after) =
+            tokio::join!(wait, insert(&writer, 0, 1), too_much, insert(&writer, 2, 1));
+        let full = full.unwrap_err().to_string();
+        assert!(full.contains("full"), "{full}");
+        for outcome in [before, after] {
+            let told = outcome.map_or_else(|error| error.to_string(), |()| "it came through".to_owned());
+            assert!(told == full || told == "it came through", "{told}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

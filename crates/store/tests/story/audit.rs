@@ -92,6 +92,53 @@ pub(crate) async fn a_changed_a_missing_and_a_cut_off_entry_are_named(world: &Wo
     assert_eq!(verify_trail(audit).await.unwrap(), [Broken::CutOff { writer, sequence: 6 }]);
 }
 
+pub(crate) async fn an_end_that_is_removed_while_its_writer_lives_is_missed(world: &World) {
+    for second in 0..5 {
+        world.one.audit.append(&event("test.one", second)).await.unwrap();
+    }
+    let Head { writer, .. } = verified(&world.one).await.remove(0);
+    world.sql("DELETE FROM audit WHERE sequence > 3").await;
+    world.one.audit.append(&event("test.one", 6)).await.unwrap();
+    assert_eq!(
+        verify_trail(world.one.audit.as_ref()).await.unwrap(),
+        [Broken::Missing { writer, sequence: 4 }]
+    );
+}
+
+pub(crate) async fn an_entry_that_is_dated_anew_is_named(world: &World) {
+    world.one.audit.append(&event("test.one", 1)).await.unwrap();
+    let Head { writer, .. } = verified(&world.one).await.remove(0);
+    world.sql("UPDATE audit SET at = at + 1 WHERE sequence = 2").await;
+    assert_eq!(
+        verify_trail(world.one.audit.as_ref()).await.unwrap(),
+        [Broken::Changed { writer, sequence: 2 }]
+    );
+}
+
+pub(crate) async fn a_chain_is_listed_once_however_often_others_begin(world: &World) {
+    let restarts = 6;
+    for second in 0..restarts {
+        let store = Store::open(&options(&world.url)).await.unwrap();
+        store.audit.append(&event("test.again", second)).await.unwrap();
+        store.close().await;
+    }
+    let heads = verified(&world.one).await;
+    let mut listed = Vec::new();
+    for head in &heads {
+        let first = world.one.audit.chain(&head.writer, 0, 1).await.unwrap().remove(0);
+        let anchors: Vec<Head> =
+            serde_json::from_value(parsed(&first).facts.remove("heads").unwrap()).unwrap();
+        listed.extend(anchors);
+    }
+    assert_eq!((heads.len(), listed.len()), (6, 5), "each but the last, once");
+    let writer = listed[0].writer;
+    world.sql(&format!("DELETE FROM audit WHERE writer = '{writer}' AND sequence > 1")).await;
+    assert_eq!(
+        verify_trail(world.one.audit.as_ref()).await.unwrap(),
+        [Broken::CutOff { writer, sequence: 2 }]
+    );
+}
+
 pub(crate) async fn a_chain_goes_on_after_a_restart(world: &World) {
     let mut options = options(&world.url);
     options.writer = random::id::<WriterId>();

@@ -35,9 +35,27 @@ pub(crate) async fn a_damaged_row_is_an_error_that_names_its_table(world: &World
     world.sql("UPDATE credentials SET broken_at = 5").await;
     assert_eq!(table(store.credentials.get(&new.credential.id).await), "credentials");
     assert_eq!(table(world.two.connections.standing(&key).await), "connections");
-    world.sql("UPDATE connections SET id = 'con_hunter2'").await;
+    world.sql("UPDATE connections SET metadata = '\"hunter2'").await;
     assert_eq!(table(store.connections.get(&key).await), "connections");
     assert_eq!(table(store.connections.list(&<_>::default(), None, 10).await), "connections");
+}
+
+pub(crate) async fn a_damaged_row_and_its_column_are_named(world: &World) {
+    let store = &world.one;
+    let new = new_connection(&key("anna", "github"), "first", 1);
+    store.connections.connect(&new).await.unwrap();
+    let id = new.id.to_string();
+    for (damage, id, column) in [
+        ("UPDATE connections SET requested_scopes = 'what'", id.as_str(), "c.requested_scopes"),
+        ("UPDATE credentials SET account = '{'", id.as_str(), "c.requested_scopes"),
+        ("UPDATE connections SET requested_scopes = '[]'", id.as_str(), "k.account"),
+        ("UPDATE connections SET id = 'con_damaged'", "con_damaged", "c.id"),
+    ] {
+        world.sql(damage).await;
+        let error = store.connections.list(&<_>::default(), None, 10).await.map(drop).unwrap_err();
+        let expected = format!("row \"{id}\", column {column}:");
+        assert!(error.to_string().contains(&expected), "{error}; wanted {expected}");
+    }
 }
 
 pub(crate) async fn a_closed_store_says_so(world: &World) {

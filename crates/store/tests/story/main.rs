@@ -59,12 +59,14 @@ told! {
         metadata_is_merged_and_knows_its_generation, metadata_and_refreshes_lose_nothing_to_each_other,
         a_list_goes_page_by_page_through_its_filters;
     audit: two_writers_keep_two_chains_that_hold, a_chain_begins_with_what_it_found,
-        a_changed_a_missing_and_a_cut_off_entry_are_named, a_chain_goes_on_after_a_restart;
+        a_changed_a_missing_and_a_cut_off_entry_are_named, a_chain_goes_on_after_a_restart,
+        an_end_that_is_removed_while_its_writer_lives_is_missed, an_entry_that_is_dated_anew_is_named,
+        a_chain_is_listed_once_however_often_others_begin;
     cache: a_change_on_one_replica_is_seen_on_the_other, a_revoked_key_stops_on_both_replicas,
         a_write_to_one_connection_leaves_the_others_in_memory, nobody_reads_what_was_already_replaced,
         without_a_cache_every_read_is_fresh, a_caller_that_goes_away_leaves_no_stale_token,
         a_foreign_change_is_not_covered_up_by_a_write_of_our_own;
-    damage: a_damaged_row_is_an_error_that_names_its_table, a_closed_store_says_so, the_store_answers_a_ping;
+    damage: a_damaged_row_is_an_error_that_names_its_table, a_damaged_row_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
     opening: a_newer_schema_is_refused, an_old_schema_is_not_touched_when_migrating_is_forbidden,
         eight_processes_that_start_at_once_all_come_up, migrating_twice_does_nothing;
 }

@@ -83,7 +83,9 @@ async fn a_role_that_may_not_migrate_is_told_so_and_works_once_another_has() {
     let (role, own) = grant_role(&url).await;
     let mut options = options(&own);
     let error = Store::open(&options).await.map(drop).unwrap_err();
-    assert!(matches!(error, Error::NotMigrated { found: 0, .. }), "{error}");
+    assert!(matches!(error, Error::Privilege(_)), "{error}");
+    let told = Store::migrate(&options).await.unwrap_err().to_string();
+    assert!(told.contains("database.migrate_url") && !told.contains("claviger migrate"), "{told}");
 
     options.migrate_url = Some(url.clone());
     let store = Store::open(&options).await.unwrap();
@@ -96,6 +98,13 @@ async fn a_role_that_may_not_migrate_is_told_so_and_works_once_another_has() {
 
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
+    client.batch_execute(&format!("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")).await.unwrap();
+    let error = Store::open(&options).await.map(drop).unwrap_err();
+    assert!(matches!(error, Error::Privilege(_)), "{error}");
+    let (_, grants) =
+        error.to_string().split_once("owner: ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    client.batch_execute(&grants).await.unwrap();
+    Store::open(&options).await.unwrap().close().await;
     client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
