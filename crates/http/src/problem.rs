@@ -33,6 +33,7 @@ struct Details {
     fields: Vec<FieldProblem>,
     members: Map<String, Value>,
     retry_after: Option<Duration>,
+    cause: Option<String>,
 }
 
 /// A member of the request's body that is not right.
@@ -87,6 +88,18 @@ impl Problem {
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.details.retry_after = Some(after);
         self
+    }
+
+    /// Says what led to it: for the log alone.
+    #[must_use]
+    pub(crate) fn cause(mut self, cause: String) -> Self {
+        self.details.cause = Some(cause);
+        self
+    }
+
+    /// What led to it.
+    pub(crate) fn led_to_by(&self) -> Option<&str> {
+        self.details.cause.as_deref()
     }
 
     /// The sentence that says what it is.
@@ -206,7 +219,7 @@ impl Problem {
             | Error::ExchangeFailed(_)
             | Error::NoRefreshToken => problem,
             Error::Store(_) | Error::Vault { .. } | Error::Interrupted => {
-                log_failure(error);
+                let problem = problem.cause(causes(error));
                 match problem.code {
                     ProblemCode::StoreUnavailable => problem.retry_after(Duration::from_secs(1)),
                     _ => problem,
@@ -232,13 +245,13 @@ fn reconnect(key: &ConnectionKey) -> String {
     format!("/api/oauth/authorize/{}?provider={}{label}", key.subject, key.integration)
 }
 
-/// The chain of causes goes to the log, once; the caller gets the request's id to ask with.
-fn log_failure(error: &dyn std::error::Error) {
+/// An error with everything that led to it, for the log; the caller gets the request's id to ask with.
+fn causes(error: &dyn std::error::Error) -> String {
     let mut causes = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         causes = format!("{causes}: {cause}");
         source = cause.source();
     }
-    tracing::error!(outcome = "failure", error = causes, "request.failed");
+    causes
 }

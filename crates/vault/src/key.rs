@@ -45,18 +45,20 @@ impl MasterKey {
         if text.is_empty() {
             return Err(KeyError::Empty);
         }
-        if looks_like_placeholder(text) {
-            return Err(KeyError::Placeholder);
-        }
-        let octets = Zeroizing::new(decode(text).ok_or(KeyError::NotEncoded)?);
-        let key: [u8; 32] = octets.as_slice().try_into().map_err(|_| match octets.len() {
-            short @ 0..32 => KeyError::Short { octets: short },
-            long => KeyError::Long { octets: long },
-        })?;
-        // 32 random octets hold fewer than 16 different values once in 10^15 keys; a pattern always does.
+        let octets = Zeroizing::new(decode(text).unwrap_or_default());
+        let Ok(key) = <[u8; 32]>::try_from(octets.as_slice()) else {
+            return Err(match octets.len() {
+                _ if looks_like_placeholder(text) => KeyError::Placeholder,
+                0 => KeyError::NotEncoded,
+                octets @ 1..32 => KeyError::Short { octets },
+                octets => KeyError::Long { octets },
+            });
+        };
+        // Each of these holds for a random key less than once in 10^13: a pattern, a count, a text.
         let distinct = key.iter().collect::<std::collections::BTreeSet<_>>().len();
         let ascending = key.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1));
-        if distinct < 16 || ascending {
+        let printable = key.iter().all(|octet| (0x20..0x7f).contains(octet));
+        if distinct < 16 || ascending || printable {
             return Err(KeyError::Placeholder);
         }
         Ok(Self(Secret::new(key)))
@@ -131,6 +133,17 @@ mod tests {
         .collect();
         assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
         assert!(MasterKey::parse(MasterKey::generate().expose()).is_ok());
+    }
+
+    #[test]
+    fn a_random_key_that_happens_to_spell_a_word_is_a_key() {
+        assert!(MasterKey::parse("p2kPrqnc2IwqTtKX3J9TMV6wtodoMqZ4hbMWxxxxp8o=").is_ok());
+        let written = BASE64.encode(b"this is thirty-two letters long!");
+        assert_eq!(
+            MasterKey::parse(&written).map(|_| ()),
+            Err(KeyError::Placeholder),
+            "a text is no random key"
+        );
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::App;
 use crate::extract::{ApiKey, ConnectionsToken, Json, Path, Query};
 use crate::problem::Problem;
 
+/// The route of the hot path.
+pub const ROUTE: &str = "/api/connections/{subject}/{integration}/token";
+
 /// The longest `minValidity`.
 const MAX_MIN_VALIDITY: Duration = Duration::from_hours(24);
 
