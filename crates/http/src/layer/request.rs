@@ -69,7 +69,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let duration_ms = took.as_secs_f64() * 1000.0;
     match status.as_u16() {
         500.. => {
-            error!(status = status.as_u16(), duration_ms, outcome = "failure", cause, "request.answered")
+            error!(status = status.as_u16(), duration_ms, outcome = "failure", cause, "request.answered");
         }
         400..500 => info!(status = status.as_u16(), duration_ms, outcome = "denied", "request.answered"),
         _ if method == Method::GET => {
