@@ -9,6 +9,7 @@ use store::Store;
 use store::connections::ConnectionKey;
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use vault::Keyring;
 
 use crate::integrations::ConfiguredIntegration;
@@ -81,11 +82,13 @@ impl Connect {
     ) -> JoinHandle<T> {
         // While `drain` holds the lock nobody waits for more.
         let guard = self.under_way.clone().try_read_owned().ok();
-        tokio::spawn(async move {
+        let work = async move {
             let done = work.await;
             drop(guard);
             done
-        })
+        };
+        // What it logs is found by the id of the request that began it.
+        tokio::spawn(work.in_current_span())
     }
 
     pub(crate) fn store(&self) -> &Store {

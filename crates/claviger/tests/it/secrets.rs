@@ -180,6 +180,12 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
         "it was talkative: {printed}"
     );
     search("the log", printed.as_bytes(), &noted);
+    // Whatever a request led to, also what goes on without it, is found by the request's id.
+    for event in ["attempt.completed", "attempt.refused", "request.answered"] {
+        let lines: Vec<&str> =
+            printed.lines().filter(|line| line.contains(&format!("\"{event}\""))).collect();
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("req_")), "{event}: {lines:?}");
+    }
     if database.is_none() {
         search_folder(&data, &noted);
     }

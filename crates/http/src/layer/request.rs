@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use model::{ProblemCode, RequestId};
-use tracing::{Instrument, Span, debug, error, error_span, info};
+use tracing::{Instrument, Level, Span, debug, enabled, error, error_span, info};
 
 use super::security_headers;
 use crate::App;
@@ -62,7 +62,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     }
     let status = response.status();
     let took = started.elapsed();
-    if span.is_none() && !status.is_success() {
+    if span.is_none() && (!status.is_success() || enabled!(Level::DEBUG)) {
         span = make_span();
     }
     let _entered = span.enter();
