@@ -79,7 +79,7 @@ async fn answer(
 ) -> Response {
     let language = Language::of(headers);
     let client_id = parameters.as_ref().ok().and_then(|parameters| parameters.get("client_id"));
-    call::run(sandbox, Endpoint::Authorize, Caller::Client(client_id), |call| {
+    call::run(sandbox, Endpoint::Authorize, Caller::Client { id: client_id, grant_type: None }, |call| {
         let result = match &parameters {
             Ok(parameters) => authorize(call, parameters, decision, language, sandbox.path()),
             Err(refusal) => Err(*refusal),

@@ -1,6 +1,7 @@
 //! What happens to each call: the app's settings are looked up, a failure that is due is served, otherwise the work is
-//! done, the log gets its row, and the answer is held back by the latency.
+//! done, the log gets its row, and the answer is held back by the latency. After `reset_after` it is never given.
 
+use std::mem;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -45,7 +46,11 @@ pub(crate) struct Call<'a> {
 
 /// Who calls, as far as can be told before anything is checked.
 pub(crate) enum Caller<'a> {
-    Client(Option<&'a str>),
+    Client {
+        id: Option<&'a str>,
+        /// At the token endpoint, what is asked for.
+        grant_type: Option<&'static str>,
+    },
     Bearer(Option<&'a str>),
 }
 
@@ -56,11 +61,38 @@ pub(crate) async fn run(
     caller: Caller<'_>,
     work: impl FnOnce(&mut Call<'_>) -> Result<Response, OAuthError>,
 ) -> Response {
-    let (outcome, pause) = begin(sandbox, endpoint, &caller, work);
+    let Begun { response, pause, deliverable } = begin(sandbox, endpoint, &caller, work);
     if !pause.is_zero() {
+        // A client that goes away drops this future where it waits.
+        let mut waiting = Waiting { sandbox, endpoint, for_work: deliverable };
         sandbox.pause(pause).await;
+        waiting.for_work = false;
     }
-    outcome
+    response
+}
+
+/// A call that has its answer.
+struct Begun {
+    response: Response,
+    /// How long the answer is held back.
+    pause: Duration,
+    /// Whether work was done of which the client will hear.
+    deliverable: bool,
+}
+
+/// Counts an answer as lost when it is dropped before its time.
+struct Waiting<'a> {
+    sandbox: &'a Sandbox,
+    endpoint: Endpoint,
+    for_work: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.for_work {
+            self.sandbox.state().log.lose_answer(self.endpoint);
+        }
+    }
 }
 
 fn begin(
@@ -68,26 +100,27 @@ fn begin(
     endpoint: Endpoint,
     caller: &Caller<'_>,
     work: impl FnOnce(&mut Call<'_>) -> Result<Response, OAuthError>,
-) -> (Response, Duration) {
+) -> Begun {
     let clock_ms = sandbox.clock_ms();
     let mut state = sandbox.state();
     let state = &mut *state;
-    let client_id = match *caller {
-        Caller::Client(named) => named,
-        Caller::Bearer(token) => token.and_then(|token| state.grants.client_of(token)),
+    let (client_id, grant_type) = match *caller {
+        Caller::Client { id, grant_type } => (id, grant_type),
+        Caller::Bearer(token) => (token.and_then(|token| state.grants.client_of(token)), None),
     };
     let client_id = client_id.filter(|id| state.control.app(id).is_some()).map(str::to_owned);
     let mut row = Row::new(clock_ms, endpoint);
     row.client_id.clone_from(&client_id);
+    row.grant_type = grant_type;
 
-    if let Some(fail) = state.control.take_failure(client_id.as_deref(), endpoint) {
-        let response = failure::response(&fail, sandbox.base());
-        let hangs = fail.kind == Kind::Hang;
-        row.outcome = format!("fail:{}", fail.kind.name());
-        row.status = (!hangs).then(|| response.status().as_u16());
+    let fail = state.control.take_failure(client_id.as_deref(), endpoint);
+    if let Some(fail) = fail.as_ref().filter(|fail| fail.kind != Kind::ResetAfter) {
+        let response = failure::response(fail, sandbox.base());
+        row.outcome = fail.outcome();
+        row.status = (!fail.kind.is_silent()).then(|| response.status().as_u16());
         state.log.push(row);
-        let pause = if hangs { LONGEST_PAUSE_MS } else { 0 };
-        return (response, Duration::from_millis(pause));
+        let pause = if fail.kind == Kind::Hang { LONGEST_PAUSE_MS } else { 0 };
+        return Begun { response, pause: Duration::from_millis(pause), deliverable: false };
     }
 
     let settings = state.control.settings(client_id.as_deref());
@@ -99,7 +132,7 @@ fn begin(
         base: sandbox.base(),
         row: &mut row,
     });
-    let response = result.unwrap_or_else(|error| {
+    let mut response = result.unwrap_or_else(|error| {
         error.code.clone_into(&mut row.outcome);
         row.description = Some(error.description);
         if endpoint == Endpoint::Token {
@@ -110,8 +143,14 @@ fn begin(
     });
     row.status = Some(response.status().as_u16());
     let pause = if endpoint == Endpoint::Authorize { 0 } else { settings.latency };
+    if let Some(reset) = &fail {
+        row.work = Some(mem::replace(&mut row.outcome, reset.outcome()));
+        row.status = None;
+        response = failure::response(reset, sandbox.base());
+        state.log.lose_answer(endpoint);
+    }
     state.log.push(row);
-    (response, Duration::from_millis(pause))
+    Begun { response, pause: Duration::from_millis(pause), deliverable: fail.is_none() }
 }
 
 /// A request of a client to the token, revocation or introspection endpoint.
@@ -132,8 +171,12 @@ impl ClientRequest {
     }
 
     /// Who the client says that it is.
-    pub(crate) fn caller(request: &Result<Self, OAuthError>) -> Caller<'_> {
-        Caller::Client(request.as_ref().ok().map(|request| request.credentials.client_id.as_str()))
+    pub(crate) fn caller<'a>(
+        request: &'a Result<Self, OAuthError>,
+        grant_type: Option<&'static str>,
+    ) -> Caller<'a> {
+        let id = request.as_ref().ok().map(|request| request.credentials.client_id.as_str());
+        Caller::Client { id, grant_type }
     }
 
     /// The value, or `invalid_request` with this description.

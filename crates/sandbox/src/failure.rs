@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::Endpoint;
+use crate::line;
 use crate::settings::at_most;
 
 const A_MILLION: u64 = 1_000_000;
@@ -35,6 +36,11 @@ impl Fail {
     pub(crate) fn concerns(&self, endpoint: Endpoint) -> bool {
         self.endpoints.contains(&endpoint)
     }
+
+    /// What the log calls it.
+    pub(crate) fn outcome(&self) -> String {
+        format!("fail:{}", self.kind.name())
+    }
 }
 
 fn once() -> u64 {
@@ -49,7 +55,7 @@ fn retry_after<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<u64>
     at_most::<A_DAY, _>(input).map(Some)
 }
 
-/// How a call fails. None of these does any of the work that was asked for.
+/// How a call fails. None of these does any of the work that was asked for, but [`Kind::ResetAfter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "&'static str")]
 pub(crate) enum Kind {
@@ -67,6 +73,10 @@ pub(crate) enum Kind {
     ForbiddenInvalidGrant,
     /// 401 `invalid_client`.
     InvalidClient,
+    /// The connection is reset without an octet of an answer.
+    ResetBefore,
+    /// The work is done, however it ends; then the connection is reset without an octet of an answer.
+    ResetAfter,
     /// No answer until the client goes away or two minutes are over.
     Hang,
     /// 200 and `application/json`, but neither JSON nor UTF-8.
@@ -78,7 +88,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::InternalServerError,
         Self::ServiceUnavailable,
         Self::TooManyRequests,
@@ -86,6 +96,8 @@ impl Kind {
         Self::InvalidGrant,
         Self::ForbiddenInvalidGrant,
         Self::InvalidClient,
+        Self::ResetBefore,
+        Self::ResetAfter,
         Self::Hang,
         Self::Garbage,
         Self::Huge,
@@ -102,11 +114,18 @@ impl Kind {
             Self::InvalidGrant => "invalid_grant",
             Self::ForbiddenInvalidGrant => "403_invalid_grant",
             Self::InvalidClient => "invalid_client",
+            Self::ResetBefore => "reset_before",
+            Self::ResetAfter => "reset_after",
             Self::Hang => "hang",
             Self::Garbage => "garbage",
             Self::Huge => "huge",
             Self::Redirect => "redirect",
         }
+    }
+
+    /// Whether the client gets no answer, so that there is no status either.
+    pub(crate) const fn is_silent(self) -> bool {
+        matches!(self, Self::ResetBefore | Self::ResetAfter | Self::Hang)
     }
 }
 
@@ -153,6 +172,7 @@ pub(crate) fn response(fail: &Fail, base: &str) -> Response {
         }
         Kind::ServiceUnavailable => page(StatusCode::SERVICE_UNAVAILABLE, "<h1>503 Service Unavailable</h1>"),
         Kind::Hang => page(StatusCode::GATEWAY_TIMEOUT, "<h1>504 Gateway Timeout</h1>"),
+        Kind::ResetBefore | Kind::ResetAfter => line::no_answer(),
         Kind::TooManyRequests => error(StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
         Kind::Conflict => error(StatusCode::CONFLICT, "conflict"),
         Kind::InvalidGrant => error(StatusCode::BAD_REQUEST, "invalid_grant"),
@@ -194,8 +214,8 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_is_told_which_ones_exist() {
-        let refusal = Kind::try_from(json!("reset_before")).unwrap_err();
-        assert!(refusal.contains("`reset_before`") && refusal.contains("403_invalid_grant"), "{refusal}");
+        let refusal = Kind::try_from(json!("reset")).unwrap_err();
+        assert!(refusal.contains("`reset`") && refusal.contains("403_invalid_grant"), "{refusal}");
     }
 
     #[test]

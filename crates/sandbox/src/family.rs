@@ -34,6 +34,8 @@ pub(crate) struct Issued {
     pub(crate) consent: Arc<Consent>,
     /// Those of the access token.
     pub(crate) scopes: Vec<String>,
+    /// Whether the refresh token took the place of another.
+    pub(crate) rotated: bool,
 }
 
 /// What is known of a living token.
@@ -147,6 +149,15 @@ impl Family {
         u64::from_str_radix(rest.get(..16)?, 16).ok()
     }
 
+    /// Whether this refresh token was exchanged for another before, or overtaken where that ends it. It may work all
+    /// the same.
+    pub(crate) fn is_spent(&self, presented: &str, settings: &Settings, now: i64) -> bool {
+        let key = Key::of(presented);
+        self.refresh_tokens.iter().find(|token| token.key == key).is_some_and(|token| {
+            token.rotated_at.is_some() || token.check(settings, now) == Err(Refused::Reused)
+        })
+    }
+
     /// What was agreed to.
     pub(crate) fn consent(&self) -> &Arc<Consent> {
         &self.consent
@@ -179,7 +190,8 @@ impl Family {
         }
         let issued = if rotates {
             let refresh_token = self.issue_refresh_token(settings, now);
-            self.issue(Some(refresh_token), self.generation, scopes, settings, now)
+            let issued = self.issue(Some(refresh_token), self.generation, scopes, settings, now);
+            Issued { rotated: true, ..issued }
         } else {
             let repeated = (!settings.omit_refresh_token).then(|| presented.to_owned());
             self.issue(repeated, used, scopes, settings, now)
@@ -277,7 +289,7 @@ impl Family {
             expires_at: clock::after(now, settings.access_token_ttl),
         };
         push(&mut self.access_tokens, record);
-        Issued { access_token, refresh_token, consent: Arc::clone(&self.consent), scopes }
+        Issued { access_token, refresh_token, consent: Arc::clone(&self.consent), scopes, rotated: false }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::answer::OAuthError;
 use crate::family::{Consent, Facts, Family, Issued, Key, Kind, Refused, random};
+use crate::log::RefreshNotes;
 use crate::pkce;
 use crate::settings::Settings;
 
@@ -128,12 +129,13 @@ impl Grants {
         Ok(issued)
     }
 
-    /// RFC 6749 §6, with rotation as the settings have it.
+    /// RFC 6749 §6, with rotation as the settings have it. What it did is told in `notes`, however it ends.
     pub(crate) fn refresh(
         &mut self,
         refresh: RefreshRequest<'_>,
         settings: &Settings,
         now: i64,
+        notes: &mut RefreshNotes,
     ) -> Result<Issued, OAuthError> {
         let unknown = OAuthError::invalid_grant("The refresh token is unknown, revoked or another client's.");
         let id = Family::id_of(refresh.refresh_token).ok_or(unknown)?;
@@ -142,8 +144,12 @@ impl Grants {
             .get_mut(&id)
             .filter(|family| family.consent().client_id == refresh.client_id)
             .ok_or(unknown)?;
+        notes.reuse = family.is_spent(refresh.refresh_token, settings, now);
         let refused = match family.refresh(refresh.refresh_token, refresh.scopes, settings, now) {
-            Ok(issued) => return Ok(issued),
+            Ok(issued) => {
+                notes.rotated = issued.rotated;
+                return Ok(issued);
+            }
             Err(refused) => refused,
         };
         Err(match refused {
@@ -154,6 +160,7 @@ impl Grants {
             }
             Refused::Reused if settings.revoke_family_on_reuse => {
                 self.families.remove(&id);
+                notes.family_revoked = true;
                 OAuthError::invalid_grant("The refresh token was used before; its family is revoked.")
             }
             Refused::Reused => OAuthError::invalid_grant("The refresh token was used before."),

@@ -19,7 +19,7 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let request = ClientRequest::read(&headers, body);
-    let caller = ClientRequest::caller(&request);
+    let caller = ClientRequest::caller(&request, None);
     call::run(&sandbox, Endpoint::Introspect, caller, |call| {
         introspect(call, request.as_ref().map_err(|error| *error)?)
     })

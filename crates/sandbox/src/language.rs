@@ -55,6 +55,7 @@ pub(crate) struct Words {
     pub(crate) look: &'static str,
     pub(crate) control: &'static str,
     pub(crate) log: &'static str,
+    pub(crate) totals: &'static str,
     pub(crate) metadata: &'static str,
     pub(crate) try_this: &'static str,
 }
@@ -101,6 +102,7 @@ static ENGLISH: Words = Words {
     look: "Behaviour",
     control: "Settings in force",
     log: "Calls so far",
+    totals: "Refreshes in numbers",
     metadata: "Metadata",
     try_this: "To make the next two token requests fail:",
 };
@@ -147,6 +149,7 @@ static ESTONIAN: Words = Words {
     look: "Käitumine",
     control: "Kehtivad seaded",
     log: "Senised päringud",
+    totals: "Uuendamised arvudes",
     metadata: "Metaandmed",
     try_this: "Et kaks järgmist tokenipäringut ebaõnnestuksid:",
 };

@@ -7,13 +7,13 @@
 //! - `revoke`, `introspect`: RFC 7009, RFC 7662
 //! - `resource`: userinfo and a small API, which need the token (RFC 6750)
 //! - `metadata`: RFC 8414
-//! - `control_api`: behaviour, log, reset; `page`: what a person reads
+//! - `control_api`: behaviour, log, totals, reset; `page`: what a person reads
 //!
 //! What stands behind:
 //! - `settings`, `failure`, `control`: how it is told to behave
 //! - `app`, `client_auth`: who asks
 //! - `account`, `grants`, `family`, `pkce`: who agreed to what, and every token's life
-//! - `call`: what happens to each call in order: log, failure, work, latency
+//! - `call`: what happens to each call in order: failure, work, log, latency; `line`: the connection below it
 //! - `log`, `clock`, `parameters`, `scope`, `answer`, `same_origin`, `language`
 //!
 //! Everything is held in memory and bounded. Only hashes of codes and tokens are kept.
@@ -32,6 +32,7 @@ mod family;
 mod grants;
 mod introspect;
 mod language;
+mod line;
 mod log;
 mod metadata;
 mod page;

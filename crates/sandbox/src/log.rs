@@ -23,8 +23,13 @@ pub(crate) struct Row {
     pub(crate) grant_type: Option<&'static str>,
     /// `ok`, `asked` (the consent page was shown), `approved`, an OAuth error code, or `fail:` and the failure's kind.
     pub(crate) outcome: String,
-    /// The HTTP status; `null` while a call hangs or when nobody waited for its end.
+    /// With `fail:reset_after`, what the outcome of the work was, of which the client hears nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) work: Option<String>,
+    /// The HTTP status; `null` when there is no answer: the call hangs, or its connection is reset.
     pub(crate) status: Option<u16>,
+    #[serde(flatten)]
+    pub(crate) refresh: RefreshNotes,
     /// The app, where it is a registered one.
     pub(crate) client_id: Option<String>,
     /// Whose account it was about: the address.
@@ -37,6 +42,27 @@ pub(crate) struct Row {
     pub(crate) description: Option<&'static str>,
 }
 
+/// What a refresh did. What is `false` is left out of a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RefreshNotes {
+    /// A new refresh token was issued.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) rotated: bool,
+    /// A spent refresh token was presented, also where a leeway lets it work once more. Not seen where nothing was
+    /// worked on, nor of a token that its family has forgotten or that ended with its family.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) reuse: bool,
+    /// The reuse ended the family.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) family_revoked: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl Row {
     /// A call that has just been read.
     pub(crate) fn new(at_ms: i64, endpoint: Endpoint) -> Self {
@@ -45,7 +71,9 @@ impl Row {
             endpoint,
             grant_type: None,
             outcome: "ok".to_owned(),
+            work: None,
             status: None,
+            refresh: RefreshNotes::default(),
             client_id: None,
             account: None,
             scopes: None,
@@ -59,22 +87,59 @@ fn rfc3339<S: Serializer>(ms: &i64, output: S) -> Result<S::Ok, S::Error> {
     output.serialize_str(&clock::rfc3339(*ms))
 }
 
-/// The last rows, oldest first.
+/// Sums over every row since the last reset, the forgotten ones included. They are of the token endpoint alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Totals {
+    /// Calls with `grant_type=refresh_token`, whatever became of them.
+    refreshes: u64,
+    /// Those that yielded a new refresh token, delivered or not.
+    rotated: u64,
+    /// Those that presented a spent refresh token.
+    reuse: u64,
+    /// Those whose reuse ended a family.
+    families_revoked: u64,
+    /// Answers, to codes too, whose work was done and that were not delivered: the connection was reset by
+    /// `reset_after`, or the client went away while `latency` held the answer back. An answer that was written counts
+    /// as delivered, even if it was lost on its way; a call that hangs does no work.
+    answers_lost: u64,
+}
+
+/// The last rows, oldest first, and the totals of all.
 #[derive(Debug, Default)]
-pub(crate) struct Log(VecDeque<Row>);
+pub(crate) struct Log {
+    rows: VecDeque<Row>,
+    totals: Totals,
+}
 
 impl Log {
     /// Remembers a call.
     pub(crate) fn push(&mut self, row: Row) {
-        if self.0.len() == MAX_ROWS {
-            self.0.pop_front();
+        let RefreshNotes { rotated, reuse, family_revoked } = row.refresh;
+        let totals = &mut self.totals;
+        totals.refreshes += u64::from(row.grant_type == Some("refresh_token"));
+        totals.rotated += u64::from(rotated);
+        totals.reuse += u64::from(reuse);
+        totals.families_revoked += u64::from(family_revoked);
+        if self.rows.len() == MAX_ROWS {
+            self.rows.pop_front();
         }
-        self.0.push_back(row);
+        self.rows.push_back(row);
+    }
+
+    /// Counts an answer that nobody got although its work was done.
+    pub(crate) fn lose_answer(&mut self, endpoint: Endpoint) {
+        self.totals.answers_lost += u64::from(endpoint == Endpoint::Token);
+    }
+
+    /// The sums since the last reset.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// The rows, oldest first.
     pub(crate) fn rows(&self) -> &VecDeque<Row> {
-        &self.0
+        &self.rows
     }
 }
 
@@ -90,5 +155,19 @@ mod tests {
         }
         assert_eq!(log.rows().len(), MAX_ROWS);
         assert_eq!(log.rows().front().unwrap().at_ms, 1);
+    }
+
+    #[test]
+    fn the_totals_remember_what_the_rows_forget() {
+        let mut log = Log::default();
+        let count = MAX_ROWS + 5;
+        for _ in 0..count {
+            let refresh = RefreshNotes { rotated: true, reuse: true, family_revoked: false };
+            let grant_type = Some("refresh_token");
+            log.push(Row { grant_type, refresh, ..Row::new(0, Endpoint::Token) });
+        }
+        let count = u64::try_from(count).unwrap();
+        let expected = Totals { refreshes: count, rotated: count, reuse: count, ..Totals::default() };
+        assert_eq!(log.totals(), expected);
     }
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -20,6 +19,7 @@ use url::Url;
 use crate::clock::{Clock, SystemClock};
 use crate::control::Control;
 use crate::grants::Grants;
+use crate::line::{self, Line, Lines};
 use crate::log::Log;
 use crate::{authorize, control_api, introspect, metadata, page, resource, revoke, token};
 
@@ -80,6 +80,9 @@ impl Sandbox {
     }
 
     /// Every URL of the sandbox, below the base URL's path: `Router::nest` it there when there is one.
+    ///
+    /// The failures `reset_before` and `reset_after` reset the connection only where [`Sandbox::serve`] accepted it;
+    /// elsewhere it is closed, likewise without an octet of an answer.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", get(page::home))
@@ -94,10 +97,12 @@ impl Sandbox {
             .route("/.well-known/oauth-authorization-server", get(metadata::get))
             .route("/control", get(control_api::show).put(control_api::change))
             .route("/control/log", get(control_api::log))
+            .route("/control/totals", get(control_api::totals))
             .route("/control/reset", post(control_api::reset))
             .fallback(nothing_here)
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(map_response(harden))
+            .layer(from_fn(line::hang_up))
             .with_state(self.clone())
     }
 
@@ -108,19 +113,13 @@ impl Sandbox {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        // A small answer in two segments would otherwise wait for the client's delayed acknowledgement.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "sandbox.nodelay_refused");
-            }
-        });
         let mut closing = self.0.closing.subscribe();
-        let router = self.router();
+        let service = self.router().into_make_service_with_connect_info::<Line>();
         let begin = async move {
             shutdown.await;
             self.0.closing.send_replace(true);
         };
-        let served = axum::serve(listener, router).with_graceful_shutdown(begin);
+        let served = axum::serve(Lines(listener), service).with_graceful_shutdown(begin);
         let out_of_patience = async {
             // The sender lives in the router's state for as long as anything is served.
             drop(closing.wait_for(|closing| *closing).await);

@@ -22,20 +22,21 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let request = ClientRequest::read(&headers, body);
-    let caller = ClientRequest::caller(&request);
+    let caller = ClientRequest::caller(&request, request.as_ref().ok().and_then(known_grant_type));
     call::run(&sandbox, Endpoint::Token, caller, |call| {
         grant(call, request.as_ref().map_err(|error| *error)?)
     })
     .await
 }
 
+/// The word for the log, which repeats nothing else of what a client sent.
+fn known_grant_type(request: &ClientRequest) -> Option<&'static str> {
+    let named = request.parameters.get("grant_type");
+    ["authorization_code", "refresh_token"].into_iter().find(|known| named == Some(known))
+}
+
 fn grant(call: &mut Call<'_>, request: &ClientRequest) -> Result<Response, OAuthError> {
     let grant_type = request.require("grant_type", "The grant_type is missing.")?;
-    call.row.grant_type = match grant_type {
-        "authorization_code" => Some("authorization_code"),
-        "refresh_token" => Some("refresh_token"),
-        _ => None,
-    };
     request.credentials.authenticate(call.control, call.settings.client_auth)?;
     let issued = match grant_type {
         "authorization_code" => redeem(call, request)?,
@@ -70,7 +71,7 @@ fn refresh(call: &mut Call<'_>, request: &ClientRequest) -> Result<Issued, OAuth
         refresh_token: request.require("refresh_token", "The refresh_token is missing.")?,
         scopes,
     };
-    call.grants.refresh(refresh, call.settings, call.now)
+    call.grants.refresh(refresh, call.settings, call.now, &mut call.row.refresh)
 }
 
 /// RFC 6749 §5.1, as far as the settings let it be.

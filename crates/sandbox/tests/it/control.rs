@@ -24,7 +24,7 @@ async fn a_change_that_makes_no_sense_names_what_is_wrong() {
         (json!({"grantedScopes": ["a b"]}), "grantedScopes"),
         (json!({"account": ""}), "account"),
         (json!({"clockOffset": 1e300}), "clockOffset"),
-        (json!({"fail": {"kind": "reset_before"}}), "503"),
+        (json!({"fail": {"kind": "reset"}}), "reset_before"),
         (json!({"fail": {"kind": 500, "time": 1}}), "time"),
         (json!({"fail": {"kind": 500, "endpoints": []}}), "endpoints"),
         (json!({"fail": {"kind": 500, "endpoints": ["control"]}}), "userinfo"),
@@ -100,12 +100,15 @@ async fn a_reset_forgets_the_settings_and_the_log_but_not_what_was_issued() {
     let bench = Bench::start(json!({})).await;
     let fresh = bench.get("/control").await.json();
     let tokens = bench.connect().await;
+    let tokens = bench.refresh(&tokens.refresh).await.tokens();
+    assert_eq!(bench.totals().await, [1, 1, 0, 0, 0]);
     bench.control(json!({"latency": 1, "fail": {"kind": 500}, "apps": {"new": {"clientSecret": "x"}}})).await;
     bench.put_control("?app=claviger", json!({"leeway": 1})).await;
     let answer = bench.send(bench.request(Method::POST, "/control/reset"), "").await;
     assert_eq!(answer.json(), fresh);
     assert_eq!(bench.get("/control?app=claviger").await.json()["leeway"], fresh["leeway"]);
     assert_eq!(Value::from(bench.log().await), json!([]));
+    assert_eq!(bench.totals().await, [0; 5]);
     assert_eq!(bench.refresh(&tokens.refresh).await.status, 200);
 }
 
@@ -116,6 +119,7 @@ async fn a_web_page_of_another_origin_can_not_use_the_control() {
         (Method::GET, "/control"),
         (Method::PUT, "/control"),
         (Method::GET, "/control/log"),
+        (Method::GET, "/control/totals"),
         (Method::POST, "/control/reset"),
     ];
     let foreign = [

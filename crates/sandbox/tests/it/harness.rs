@@ -1,6 +1,7 @@
 //! A sandbox on a free port with a clock of the test's own, and a plain HTTP client that follows nothing.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,11 +10,11 @@ use axum::http::request::Builder;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use claviger_sandbox::{Clock, Sandbox};
 use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use url::{Url, form_urlencoded};
 
 /// RFC 7636 appendix B.
@@ -83,10 +84,15 @@ impl Bench {
     }
 
     pub(crate) async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Answer {
+        self.try_send(request, body).await.unwrap()
+    }
+
+    /// A request that may have no answer.
+    pub(crate) async fn try_send(&self, request: Builder, body: impl Into<Bytes>) -> Result<Answer, Error> {
         let request = request.body(Full::new(body.into())).unwrap();
-        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        let (parts, body) = self.client.request(request).await?.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -126,6 +132,38 @@ impl Bench {
 
     pub(crate) async fn log(&self) -> Vec<Value> {
         serde_json::from_slice(&self.get("/control/log").await.body).unwrap()
+    }
+
+    /// The totals: refreshes, rotated, reuse, families revoked, answers lost.
+    pub(crate) async fn totals(&self) -> [u64; 5] {
+        let totals = self.get("/control/totals").await.json();
+        assert_eq!(totals.as_object().unwrap().len(), 5, "{totals}");
+        ["refreshes", "rotated", "reuse", "familiesRevoked", "answersLost"]
+            .map(|name| totals[name].as_u64().unwrap())
+    }
+
+    /// A refresh that ends without an answer: how the connection ended. Nothing was written to it.
+    pub(crate) async fn refresh_in_vain(&self, refresh_token: &str) -> io::Result<()> {
+        let body = encode(&[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]);
+        let url = Url::parse(&self.base).unwrap();
+        let request = format!(
+            "POST {}/oauth/token HTTP/1.1\r\nHost: {}\r\nAuthorization: {BASIC}\r\nContent-Length: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
+            url.path().trim_end_matches('/'),
+            url.authority(),
+            body.len(),
+        );
+        let stream = TcpStream::connect(url.authority()).await.unwrap();
+        stream.writable().await.unwrap();
+        assert_eq!(stream.try_write(request.as_bytes()).unwrap(), request.len());
+        let mut octet = [0];
+        loop {
+            stream.readable().await.unwrap();
+            match stream.try_read(&mut octet) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                ended => return ended.map(|octets| assert_eq!(octets, 0, "an answer came")),
+            }
+        }
     }
 
     /// The outcomes of all calls to one endpoint.

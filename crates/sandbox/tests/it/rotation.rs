@@ -1,6 +1,6 @@
 //! What a refresh does to the refresh token, and what becomes of one that comes back.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Bench, refused};
 
@@ -149,4 +149,63 @@ async fn another_apps_refresh_token_is_refused_and_unharmed() {
     ];
     assert_eq!(bench.post("/oauth/token", &fields).await.error(), refused(400, "invalid_grant"));
     assert_eq!(bench.refresh(&tokens.refresh).await.status, 200);
+}
+
+/// The flags of all refreshes in the log: rotated, reuse, family revoked.
+async fn flags(bench: &Bench) -> Vec<[bool; 3]> {
+    let flags = |row: &Value| {
+        ["rotated", "reuse", "familyRevoked"].map(|name| {
+            assert_ne!(row.get(name), Some(&json!(false)), "what is false is left out");
+            row.get(name) == Some(&json!(true))
+        })
+    };
+    bench.log().await.iter().filter(|row| row["grantType"] == "refresh_token").map(flags).collect()
+}
+
+#[tokio::test]
+async fn the_log_shows_a_spent_refresh_token_that_comes_back() {
+    const ROTATED: [bool; 3] = [true, false, false];
+    let cases = [
+        // What the second presentation of the first token does
+        (json!({"rotation": "none"}), [false, false, false], [0, 0, 0]),
+        (json!({"rotation": "leeway"}), [true, true, false], [2, 1, 0]),
+        (json!({"rotation": "leeway", "leeway": 0}), [false, true, true], [1, 1, 1]),
+        (json!({"rotation": "until_use"}), [true, true, false], [2, 1, 0]),
+        (json!({"rotation": "strict"}), [false, true, true], [1, 1, 1]),
+        (json!({"rotation": "strict", "revokeFamilyOnReuse": false}), [false, true, false], [1, 1, 0]),
+    ];
+    for (settings, second, totals) in cases {
+        let bench = Bench::start(settings.clone()).await;
+        let tokens = bench.connect().await;
+        bench.refresh(&tokens.refresh).await.tokens();
+        bench.refresh(&tokens.refresh).await;
+        let first = if totals[0] == 0 { [false; 3] } else { ROTATED };
+        assert_eq!(flags(&bench).await, [first, second], "{settings}");
+        let [rotated, reuse, revoked] = totals;
+        assert_eq!(bench.totals().await, [2, rotated, reuse, revoked, 0], "{settings}");
+    }
+}
+
+#[tokio::test]
+async fn an_overtaken_refresh_token_is_spent_although_it_was_never_exchanged() {
+    let bench = Bench::start(json!({"rotation": "until_use", "revokeFamilyOnReuse": false})).await;
+    let first = bench.connect().await;
+    let lost = bench.refresh(&first.refresh).await.tokens();
+    let found = bench.refresh(&first.refresh).await.tokens();
+    assert!(bench.opens(&found.access).await);
+    assert_eq!(bench.refresh(&lost.refresh).await.error(), refused(400, "invalid_grant"));
+    assert_eq!(flags(&bench).await.last(), Some(&[false, true, false]));
+}
+
+#[tokio::test]
+async fn what_is_no_reuse_is_not_counted_as_one() {
+    let bench = Bench::start(json!({"refreshTokenTtl": 60})).await;
+    let tokens = bench.connect().await;
+    bench.refresh("nonsense").await;
+    bench.client_post("/oauth/token", &[("grant_type", "refresh_token")]).await;
+    bench.control(json!({"fail": {"kind": 500}})).await;
+    bench.refresh(&tokens.refresh).await;
+    bench.advance(60);
+    assert_eq!(bench.refresh(&tokens.refresh).await.error(), refused(400, "invalid_grant"));
+    assert_eq!(bench.totals().await, [4, 0, 0, 0, 0]);
 }
