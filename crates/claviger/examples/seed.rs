@@ -98,6 +98,11 @@ fn connection(number: u32, keyring: &Keyring) -> Result<NewConnection> {
         refreshed_at: None,
         broken: None,
         last_error: None,
+        failures: 0,
+        due_at: None,
+        used_at: Some(now),
+        grant_started_at: None,
+        grant_ends_at: None,
     };
     Ok(NewConnection {
         id: vault::random::id(),

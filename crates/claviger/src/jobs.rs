@@ -3,28 +3,124 @@
 use std::time::Duration;
 
 use http_plane::App;
+use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
+
+use crate::restored::TrailMark;
 
 /// How often expired attempts are swept.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// How many rows one statement deletes: small enough to let others in between.
 const SWEEP_BATCH: u32 = 500;
+/// How often the queue of due credentials is looked at, and providers that are down are asked.
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+/// How often abandoned refreshes and the spool are looked at.
+const RECOVER_EVERY: Duration = Duration::from_secs(5);
+/// How often what waits is measured.
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
+/// How often uses are written down.
+const NOTE_EVERY: Duration = Duration::from_mins(1);
+/// How often grants that end are looked for.
+const WARN_EVERY: Duration = Duration::from_hours(1);
 
-/// Sweeps until `stop` changes.
-pub async fn run(app: App, retention: Duration, mut stop: watch::Receiver<bool>) {
-    let mut timer = tokio::time::interval(SWEEP_EVERY);
+/// What the jobs need to know of the configuration.
+#[derive(Clone)]
+pub struct Plan {
+    /// How long expired attempts are kept.
+    pub attempt_retention: Duration,
+    /// Whether this process refreshes what is due.
+    pub background: bool,
+    /// How far the audit trail has come, beside the store.
+    pub mark: Arc<TrailMark>,
+}
+
+/// The jobs, each with a timer of its own.
+#[derive(Debug, Clone, Copy)]
+enum Job {
+    SweepAttempts,
+    Refresh,
+    Recover,
+    Measure,
+    NoteUses,
+    WarnOfEnds,
+}
+
+impl Job {
+    const ALL: [Self; 6] =
+        [Self::SweepAttempts, Self::Refresh, Self::Recover, Self::Measure, Self::NoteUses, Self::WarnOfEnds];
+
+    const fn period(self) -> Duration {
+        match self {
+            Self::SweepAttempts => SWEEP_EVERY,
+            Self::Refresh => REFRESH_EVERY,
+            Self::Recover => RECOVER_EVERY,
+            Self::Measure => MEASURE_EVERY,
+            Self::NoteUses => NOTE_EVERY,
+            Self::WarnOfEnds => WARN_EVERY,
+        }
+    }
+
+    /// Does it once.
+    async fn once(self, app: &App, plan: &Plan) {
+        let connect = &app.connect;
+        match self {
+            Self::SweepAttempts => {
+                told("attempts.sweep_failed", sweep_attempts(app, plan.attempt_retention).await);
+            }
+            Self::Refresh => {
+                connect.probe_circuits();
+                // As long as more is waiting than one round takes.
+                while plan.background
+                    && told("refresh.round_failed", connect.refresh_due().await) == Some(true)
+                {
+                }
+            }
+            Self::Recover => {
+                connect.sweep_spool().await;
+                told("refresh.recovery_failed", connect.recover().await);
+            }
+            Self::Measure => {
+                told("refresh.measure_failed", connect.measure_backlog().await);
+                told("trail_mark.write_failed", plan.mark.advance(&app.store, connect).await);
+            }
+            Self::NoteUses => {
+                told("refresh.note_uses_failed", connect.note_uses().await);
+            }
+            Self::WarnOfEnds => {
+                told("grants.warn_failed", connect.warn_of_ends().await);
+            }
+        }
+    }
+}
+
+/// Runs every job until `stop` changes.
+pub async fn run(app: App, plan: Plan, stop: watch::Receiver<bool>) {
+    let mut jobs = JoinSet::new();
+    for job in Job::ALL {
+        jobs.spawn(every(job, app.clone(), plan.clone(), stop.clone()));
+    }
+    jobs.join_all().await;
+}
+
+/// Does a job now and then at every tick, until `stop` changes. What is under way then is finished.
+async fn every(job: Job, app: App, plan: Plan, mut stop: watch::Receiver<bool>) {
+    let mut timer = tokio::time::interval(job.period());
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = timer.tick() => {}
             _ = stop.changed() => return,
         }
-        if let Err(error) = sweep_attempts(&app, retention).await {
-            warn!(outcome = "failure", %error, "attempts.sweep_failed");
-        }
+        job.once(&app, &plan).await;
     }
+}
+
+/// Logs what a job could not do; it comes again.
+fn told<T, E: std::fmt::Display>(event: &'static str, result: Result<T, E>) -> Option<T> {
+    result.inspect_err(|error| warn!(outcome = "failure", %error, job = event, "job.failed")).ok()
 }
 
 /// Deletes attempts that expired longer ago than the retention. Answers how many.

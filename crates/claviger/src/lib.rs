@@ -4,11 +4,13 @@
 //! - [`wiring`]: planes, store and vault are put together here and nowhere else
 //! - [`server`]: listeners, and an end in good order
 //! - [`jobs`]: what timers do
+//! - [`restored`]: notices that the store has gone back in time
 //! - [`cli`]: the commands
 
 pub mod cli;
 pub mod config;
 pub mod jobs;
 pub mod logging;
+pub mod restored;
 pub mod server;
 pub mod wiring;

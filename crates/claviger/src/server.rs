@@ -87,9 +87,14 @@ impl Server {
                 .await
                 .context("public.listen")
         });
-        let (jobs_app, retention) = (app.clone(), config.connect.attempt_retention.0);
+        let plan = jobs::Plan {
+            attempt_retention: config.connect.attempt_retention.0,
+            background: config.connect.refresh.background,
+            mark: wired.mark.clone(),
+        };
+        let jobs_app = app.clone();
         tasks.spawn(async move {
-            jobs::run(jobs_app, retention, stopping).await;
+            jobs::run(jobs_app, plan, stopping).await;
             Ok(())
         });
         Ok(Self { app, wired, stop, tasks, grace })
@@ -99,6 +104,7 @@ impl Server {
     pub async fn stop(mut self) {
         let deadline = Instant::now() + self.grace;
         self.app.stop();
+        self.wired.connect.stop();
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
             match ended {
@@ -111,6 +117,9 @@ impl Server {
         }
         if tokio::time::timeout_at(deadline, self.wired.connect.drain()).await.is_err() {
             warn!(outcome = "failure", "refreshes.drain_exceeded");
+        }
+        if let Err(error) = self.wired.connect.note_uses().await {
+            warn!(outcome = "failure", %error, "refresh.note_uses_failed");
         }
         self.wired.store.close().await;
         info!(outcome = "success", "server.stopped");

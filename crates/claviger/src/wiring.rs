@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use connect::integrations::ConfiguredIntegration;
+use connect::refresh::RefreshSettings;
+use connect::refresh::spool::Spool;
 use connect::return_to::{AllowList, check_redirect_uri, is_loopback};
 use connect::{Connect, Parts, Settings};
 use http_plane::messages::Language;
 use http_plane::metrics::Metrics;
 use http_plane::{App, Demo};
-use model::{ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secret};
+use model::{Actor, ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secret};
 use provider::catalog::Catalog;
 use provider::client::{ClientSettings, HttpClient, SettingsError};
 use provider::endpoints::EndpointsError;
@@ -26,7 +28,11 @@ use url::Url;
 use vault::{Keyring, MasterKey, WrappedKey};
 
 use crate::config::layers::embedded_database;
-use crate::config::{Config, ConfigError, Database, Integration, LocaleTag, Outbound, SecretSource};
+use crate::config::{Config, ConfigError, Database, Integration, LocaleTag, Outbound, Refresh, SecretSource};
+use crate::restored::TrailMark;
+
+/// More calls at once, or a second, than any provider likes.
+const MOST_AT_ONCE: usize = 10_000;
 
 /// How many times a start looks for the keyring's first key, which another process may be adding.
 const KEYRING_ATTEMPTS: usize = 2;
@@ -84,6 +90,13 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
             mend,
         ));
     }
+    if config.shutdown_grace.0 < config.connect.refresh.call_limit.0 {
+        warnings.push(
+            "shutdown_grace is shorter than connect.refresh.call_limit: a stop may cut off a refresh whose answer is the \
+             only copy of a token"
+                .to_owned(),
+        );
+    }
     Ok(Checked {
         master,
         settings: Settings {
@@ -93,6 +106,7 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
             default_provider: config.connect.default_provider.clone(),
             attempt_ttl: config.connect.attempt_ttl.0,
             refresh_before: config.connect.refresh_before.0,
+            refresh: refresh_settings(&config.connect.refresh)?,
             subjects_must_exist: config.subjects.must_exist,
             integrations,
         },
@@ -101,6 +115,46 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
         database: DatabaseAddresses::of(&config.database)?,
         warnings,
     })
+}
+
+fn refresh_settings(refresh: &Refresh) -> Result<RefreshSettings, ConfigError> {
+    not_zero("connect.refresh.first_retry", refresh.first_retry.0)?;
+    not_zero("connect.refresh.call_limit", refresh.call_limit.0)?;
+    not_zero("connect.refresh.idle_after", refresh.idle_after.0)?;
+    for (key, value) in [
+        ("connect.refresh.at_once", refresh.at_once),
+        ("connect.refresh.per_second", refresh.per_second as usize),
+    ] {
+        if !(1..=MOST_AT_ONCE).contains(&value) {
+            let rule = format!("is {value}");
+            return Err(ConfigError::setting(key, rule, format!("write a number from 1 to {MOST_AT_ONCE}")));
+        }
+    }
+    Ok(RefreshSettings {
+        first_retry: refresh.first_retry.0,
+        call_limit: refresh.call_limit.0,
+        holder_returns: refresh.holder_returns.0,
+        idle_after: refresh.idle_after.0,
+        at_once: refresh.at_once,
+        per_second: refresh.per_second,
+    })
+}
+
+/// The spool, where the database is not a file beside us: there the commit itself is the spool.
+fn spool(config: &Config, database: &str) -> Result<Option<Spool>, ConfigError> {
+    if database.starts_with("sqlite:") {
+        return Ok(None);
+    }
+    let directory = match &config.connect.refresh.spool {
+        Some(directory) => directory.clone(),
+        None => config.data_dir.join("spool"),
+    };
+    let spool = Spool::open(&directory).map_err(|error| {
+        let mend =
+            "make it writable for this user on a disk that survives a restart, or name another directory";
+        ConfigError::setting("connect.refresh.spool", format!("{}: {error}", directory.display()), mend)
+    })?;
+    Ok(Some(spool))
 }
 
 fn not_zero(key: &str, duration: Duration) -> Result<(), ConfigError> {
@@ -327,6 +381,8 @@ pub struct Wired {
     pub connect: Connect,
     /// The rows, for jobs and for the end.
     pub store: Store,
+    /// How far the audit trail has come, beside the store.
+    pub mark: Arc<TrailMark>,
 }
 
 /// Opens the store and puts everything together.
@@ -337,6 +393,8 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
         warn!(warning, "config.warning");
     }
     let options = options_of(&checked.database, config, clock.clone())?;
+    make_data_dir(&config.data_dir)?;
+    let spool = spool(config, &options.url)?;
     let store = Store::open(&options).await?;
     let keyring = keyring(&store, &checked.master).await?;
     let public_url = checked.settings.public_url.clone();
@@ -346,6 +404,7 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
         http: checked.http,
         store: store.clone(),
         keyring: Arc::new(keyring),
+        spool,
         clock: clock.clone(),
     });
     let app = App::new(http_plane::Parts {
@@ -358,9 +417,14 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
             LocaleTag::En => Language::English,
             LocaleTag::Et => Language::Estonian,
         },
-        metrics: Metrics::new(),
+        metrics: Metrics::new(|registry| connect.refresh_metrics().register(registry)),
         demo,
         stopping: AtomicBool::new(false),
     });
-    Ok(Wired { app, connect, store })
+    let mark = Arc::new(TrailMark::new(&config.data_dir, options.writer));
+    mark.check(&store, &connect).await?;
+    if config.connect.refresh.hold_at_start {
+        connect.hold_refreshing("connect.refresh.hold_at_start is set", &Actor::Operator).await?;
+    }
+    Ok(Wired { app, connect, store, mark })
 }

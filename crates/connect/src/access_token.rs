@@ -10,13 +10,13 @@
 //! | none | [`Error::ConnectionNotFound`] |
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{AccessToken, ReconnectReason, Timestamp, TokenExtra};
 use store::connections::{ConnectionKey, Standing};
 use vault::TokenHash;
 
-use crate::refresh::{Landing, Trigger};
+use crate::refresh::{Landing, Outcome, Trigger};
 use crate::{Connect, Error, Result};
 
 /// The longest that a caller waits for a refresh, and the default.
@@ -24,6 +24,9 @@ pub const MAX_WAIT: Duration = Duration::from_secs(65);
 
 /// How soon a caller may come again when the refresh takes longer than it wanted to wait.
 const STILL_FLYING: Duration = Duration::from_secs(5);
+
+/// How old the note of a credential's last use may be: what it decides is counted in days.
+const USE_NOTED_EVERY: Duration = Duration::from_hours(24);
 
 /// What the product asks for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,8 +59,8 @@ impl Connect {
             Verdict::Good => self.hand_out(key, standing),
             Verdict::Due => {
                 // Serve first: nobody waits for a refresh that is only near.
-                if !self.flights.rests(&standing.credential, now) {
-                    drop(self.fly(standing.credential, standing.generation, Trigger::Background));
+                if !self.refreshing.rests(&standing.credential, now) {
+                    drop(self.fly(standing.credential, standing.generation, Trigger::Near));
                 }
                 self.hand_out(key, standing)
             }
@@ -71,9 +74,8 @@ impl Connect {
         if !standing.has_refresh_token {
             return Err(Error::NoRefreshToken);
         }
-        let landing =
-            self.fly(standing.credential, standing.generation, Trigger::Forced).landing(MAX_WAIT).await;
-        self.landed(key, landing).await
+        let outcome = self.wait_for_flight(&standing, Trigger::Forced, MAX_WAIT).await;
+        self.landed(key, outcome).await
     }
 
     /// How long before its end a token of this lifetime is refreshed.
@@ -92,7 +94,8 @@ impl Connect {
     fn judge(&self, standing: &Standing, wish: Wish, now: Timestamp) -> Result<Verdict> {
         let rejected = match &wish.rejected {
             Some(rejected) => {
-                self.is_token(standing, rejected)? && !self.flights.answered(&standing.credential, rejected)
+                self.is_token(standing, rejected)?
+                    && !self.refreshing.answered(&standing.credential, rejected)
             }
             None => false,
         };
@@ -126,14 +129,16 @@ impl Connect {
             // It can't be renewed, but it works: the caller learns its end from `expires_at`.
             return self.hand_out(key, standing);
         }
-        let flight = self.fly(standing.credential, standing.generation, Trigger::Read);
-        let landing = flight.landing(wish.wait.unwrap_or(MAX_WAIT).min(MAX_WAIT)).await;
-        match self.landed(key, landing).await {
+        let wait = wish.wait.unwrap_or(MAX_WAIT).min(MAX_WAIT);
+        let trigger = if wish.rejected.is_some() && !live { Trigger::Rejected } else { Trigger::Read };
+        let outcome = self.wait_for_flight(&standing, trigger, wait).await;
+        match self.landed(key, outcome).await {
             Ok(()) => {}
-            // What still works is not withheld because the provider is down.
-            Err(Error::ProviderUnavailable { .. } | Error::ProviderConfiguration { .. }) if live => {
-                return self.hand_out(key, standing);
+            Err(error @ (Error::ReconnectRequired { .. } | Error::ConnectionNotFound { .. })) => {
+                return Err(error);
             }
+            // What still works is not withheld because it could not be renewed.
+            Err(_) if live => return self.hand_out(key, standing),
             Err(error) => return Err(error),
         }
         let fresh = self.standing(key).await?;
@@ -141,7 +146,7 @@ impl Connect {
             && self.is_token(&fresh, rejected)?
         {
             // The provider gave the same one again; asking once more would not help.
-            self.flights.remember_answered(fresh.credential, *rejected);
+            self.refreshing.remember_answered(fresh.credential, *rejected);
         }
         if fresh.access_token.is_none() || fresh.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Error::ProviderUnavailable { retry_after: STILL_FLYING });
@@ -155,17 +160,38 @@ impl Connect {
         Ok(TokenHash::of(token.expose()) == *hash)
     }
 
-    async fn landed(&self, key: &ConnectionKey, landing: Option<Landing>) -> Result<()> {
-        match landing {
-            Some(Landing::Fresh) => Ok(()),
-            Some(Landing::Dead) => {
-                // The store says why; if it was repaired meanwhile, all the better.
-                self.standing(key).await.map(drop)
-            }
-            Some(Landing::Unavailable(retry_after)) => Err(Error::ProviderUnavailable { retry_after }),
-            Some(Landing::Configuration(error)) => Err(Error::ProviderConfiguration { error }),
-            Some(Landing::Failed(error)) => Err(Error::Shared(error)),
-            None => Err(Error::ProviderUnavailable { retry_after: STILL_FLYING }),
+    /// Waits for the one refresh under way, or begins it.
+    async fn wait_for_flight(
+        &self,
+        standing: &Standing,
+        trigger: Trigger,
+        wait: Duration,
+    ) -> Option<Outcome> {
+        let began = Instant::now();
+        let waiter = self.fly(standing.credential, standing.generation, trigger);
+        let joined = waiter.joined;
+        let outcome = waiter.outcome(wait).await;
+        // Nobody waited for the flight that we joined, so it may have given up where we would not.
+        if joined.is_some_and(|joined| !joined.is_waited_for())
+            && matches!(outcome, Some(Ok(Landing::Unavailable(_))))
+        {
+            let left = wait.saturating_sub(began.elapsed());
+            return self.fly(standing.credential, standing.generation, trigger).outcome(left).await;
+        }
+        outcome
+    }
+
+    async fn landed(&self, key: &ConnectionKey, outcome: Option<Outcome>) -> Result<()> {
+        // Another replica may have brought it; its notice may still be on the way.
+        self.store().connections.forget(key);
+        match outcome {
+            // The store says what there is now: new tokens, none, or why only the person can repair it.
+            Some(Ok(Landing::Fresh | Landing::Gone | Landing::Dead)) => self.standing(key).await.map(drop),
+            Some(Ok(Landing::Unavailable(retry_after))) => Err(Error::ProviderUnavailable { retry_after }),
+            Some(Ok(Landing::Configuration(error))) => Err(Error::ProviderConfiguration { error }),
+            Some(Ok(Landing::Held)) => Err(Error::RefreshingHeld),
+            Some(Ok(Landing::Failed)) | None => Err(Error::ProviderUnavailable { retry_after: STILL_FLYING }),
+            Some(Err(error)) => Err(Error::Shared(error)),
         }
     }
 
@@ -175,6 +201,9 @@ impl Connect {
             let reason = ReconnectReason::NoRefreshToken;
             return Err(Error::ReconnectRequired { key: key.clone(), reason, since });
         };
+        if standing.used_at.is_none_or(|used| self.now().since(used) > USE_NOTED_EVERY) {
+            self.note_use(standing.credential);
+        }
         let access_token = self.open(&standing, sealed)?;
         let extra = standing.extra.as_ref().map(|sealed| self.open(&standing, sealed)).transpose()?;
         Ok(Token { access_token, extra, standing })

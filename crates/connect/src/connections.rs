@@ -76,6 +76,15 @@ impl Connect {
         let keyring = &self.parts.keyring;
         let now = self.now();
         let scopes = import.scopes.unwrap_or_else(|| integration.scopes.clone());
+        let tokens = SealedTokens {
+            access_token: import.access_token.as_ref().map(|token| keyring.seal(&id, token)),
+            refresh_token: import.refresh_token.as_ref().map(|token| keyring.seal(&id, token)),
+            extra: import.extra.as_ref().map(|extra| keyring.seal(&id, extra)),
+            token_type: import.token_type,
+            scopes: scopes.clone(),
+            expires_at: import.expires_at,
+            obtained_at: now,
+        };
         let connected = self
             .store()
             .connections
@@ -95,18 +104,16 @@ impl Connect {
                     token_url: endpoints.refresh,
                     generation: 1,
                     account: import.account,
-                    tokens: SealedTokens {
-                        access_token: import.access_token.as_ref().map(|token| keyring.seal(&id, token)),
-                        refresh_token: import.refresh_token.as_ref().map(|token| keyring.seal(&id, token)),
-                        extra: import.extra.as_ref().map(|extra| keyring.seal(&id, extra)),
-                        token_type: import.token_type,
-                        scopes,
-                        expires_at: import.expires_at,
-                        obtained_at: now,
-                    },
+                    due_at: self.first_due(&integration.entry, &tokens),
+                    tokens,
                     refreshed_at: None,
                     broken: None,
                     last_error: None,
+                    failures: 0,
+                    used_at: Some(now),
+                    // When the person consented nobody says.
+                    grant_started_at: None,
+                    grant_ends_at: None,
                 },
             })
             .await?;

@@ -86,6 +86,9 @@ pub enum Error {
         /// The provider's `error` member.
         error: Option<String>,
     },
+    /// The operator wants nothing refreshed for now.
+    #[error("refreshing is held until the operator says otherwise")]
+    RefreshingHeld,
     /// The write stated a generation that has passed.
     #[error("the connection has generation {generation} by now")]
     GenerationConflict {
@@ -135,6 +138,7 @@ impl Error {
             Self::ReconnectRequired { .. } => ProblemCode::ReconnectRequired,
             Self::ProviderUnavailable { .. } => ProblemCode::ProviderUnavailable,
             Self::ProviderConfiguration { .. } => ProblemCode::ProviderConfiguration,
+            Self::RefreshingHeld => ProblemCode::RefreshingHeld,
             Self::GenerationConflict { .. } => ProblemCode::GenerationConflict,
             Self::InvalidTicket => ProblemCode::InvalidTicket,
             Self::ExchangeFailed(_) => ProblemCode::ExchangeFailed,

@@ -4,7 +4,7 @@
 //! - [`hop`]: our own step on the way to the provider, which binds the browser
 //! - [`callback`]: the browser comes back; state, binding, one-time use, exchange, connection
 //! - [`access_token`]: a token that works, by the table of the specification
-//! - [`refresh`]: one refresh of one credential at a time
+//! - [`refresh`]: one refresh of one credential at a time, everywhere, and nothing ever lost
 //! - [`connections`]: list, inspect, metadata, import
 //! - [`disconnect`]: erase the tokens, keep the row
 //! - [`status`]: what a subject has connected

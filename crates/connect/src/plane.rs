@@ -13,7 +13,9 @@ use tracing::Instrument;
 use vault::Keyring;
 
 use crate::integrations::ConfiguredIntegration;
-use crate::refresh::Flights;
+use crate::refresh::metrics::RefreshMetrics;
+use crate::refresh::spool::Spool;
+use crate::refresh::{RefreshSettings, Refreshing};
 use crate::return_to::AllowList;
 use crate::{Error, Result};
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub attempt_ttl: Duration,
     /// How long before its end a token is refreshed; never more than a fifth of its lifetime.
     pub refresh_before: Duration,
+    /// How refreshing goes on.
+    pub refresh: RefreshSettings,
     /// Whether only subjects that the backend made are served.
     pub subjects_must_exist: bool,
     /// The integrations of the configuration file.
@@ -50,6 +54,8 @@ pub struct Parts {
     pub store: Store,
     /// What seals them.
     pub keyring: Arc<Keyring>,
+    /// Where answers wait for a store that is not part of this machine; `None` where the commit itself is local.
+    pub spool: Option<Spool>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -58,7 +64,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Connect {
     pub(crate) parts: Arc<Parts>,
-    pub(crate) flights: Flights,
+    pub(crate) refreshing: Arc<Refreshing>,
     /// Read-locked by every piece of work that must not be cut off.
     under_way: Arc<RwLock<()>>,
 }
@@ -66,7 +72,18 @@ pub struct Connect {
 impl Connect {
     /// Puts the plane together.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), flights: Flights::default(), under_way: Arc::default() }
+        let refreshing = Arc::new(Refreshing::new(parts.spool.clone()));
+        Self { parts: Arc::new(parts), refreshing, under_way: Arc::default() }
+    }
+
+    /// What is counted of refreshes.
+    pub fn refresh_metrics(&self) -> &RefreshMetrics {
+        &self.refreshing.metrics
+    }
+
+    /// From here on no refresh is begun that nobody waits for.
+    pub fn stop(&self) {
+        self.refreshing.stop();
     }
 
     /// Waits for the exchanges and refreshes under way: what a provider has begun is finished before the process ends.

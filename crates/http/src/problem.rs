@@ -18,6 +18,9 @@ use store::connections::ConnectionKey;
 
 use crate::messages::Language;
 
+/// How soon a caller may come again while the operator holds refreshing: a person has to act.
+const HELD_RETRY_AFTER: Duration = Duration::from_mins(1);
+
 /// A request that is not done, and why.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -210,6 +213,7 @@ impl Problem {
                 .member("since", since.to_string())
                 .member("reconnect", reconnect(key)),
             Error::ProviderUnavailable { retry_after } => problem.retry_after(*retry_after),
+            Error::RefreshingHeld => problem.retry_after(HELD_RETRY_AFTER),
             Error::ProviderConfiguration { error } => {
                 problem.argument("error", error.as_deref().unwrap_or("unknown"))
             }

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, hop, integrations, status, subjects, token,
+    api_keys, authorize, callback, connections, hop, integrations, refreshing, status, subjects, token,
 };
 use crate::{layer, operations, pages};
 
@@ -77,6 +77,7 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
             connections::disconnect
         ))
         .routes(routes!(connections::refresh))
+        .routes(routes!(refreshing::get, refreshing::put))
         .routes(routes!(integrations::list))
         .routes(routes!(integrations::put, integrations::remove))
         .routes(routes!(integrations::put_own, integrations::remove_own))

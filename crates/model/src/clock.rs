@@ -80,6 +80,12 @@ impl From<Timestamp> for String {
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// Whether this is the time of the world: then a database may go by its own clock, so that replicas need not agree.
+    /// One that a test moves must be asked each time.
+    fn is_wall_clock(&self) -> bool {
+        false
+    }
 }
 
 /// The operating system's clock.
@@ -89,6 +95,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+
+    fn is_wall_clock(&self) -> bool {
+        true
     }
 }
 

@@ -46,6 +46,12 @@ pub enum ReconnectReason {
     InteractionRequired,
     /// The access token has expired and there is no refresh token.
     NoRefreshToken,
+    /// The grant's fixed end is reached.
+    GrantEnded,
+    /// The provider ends grants that are not used.
+    Inactivity,
+    /// The provider rotated the refresh token (RFC 6749 §6), and its answer never reached us.
+    AnswerLost,
 }
 
 impl ReconnectReason {
@@ -55,13 +61,23 @@ impl ReconnectReason {
             Self::GrantRevoked => "grant_revoked",
             Self::InteractionRequired => "interaction_required",
             Self::NoRefreshToken => "no_refresh_token",
+            Self::GrantEnded => "grant_ended",
+            Self::Inactivity => "inactivity",
+            Self::AnswerLost => "answer_lost",
         }
     }
 
     /// Reads the word back.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::GrantRevoked, Self::InteractionRequired, Self::NoRefreshToken]
-            .into_iter()
-            .find(|r| r.word() == word)
+        [
+            Self::GrantRevoked,
+            Self::InteractionRequired,
+            Self::NoRefreshToken,
+            Self::GrantEnded,
+            Self::Inactivity,
+            Self::AnswerLost,
+        ]
+        .into_iter()
+        .find(|r| r.word() == word)
     }
 }

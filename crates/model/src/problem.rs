@@ -109,6 +109,8 @@ problem_codes! {
     ProviderUnavailable => 503, "provider_unavailable", Retry;
     /// The provider refuses our app's credentials or configuration.
     ProviderConfiguration => 502, "provider_configuration", None;
+    /// The operator holds all refreshing, as after the restore of a backup.
+    RefreshingHeld => 503, "refreshing_held", Retry;
     /// The write stated a generation that has passed.
     GenerationConflict => 409, "generation_conflict", Retry;
     /// `returnTo` is not on the configured list.

@@ -92,6 +92,16 @@ pub struct AnswerError {
 }
 
 impl AnswerError {
+    /// Whether nothing was sent because the gate was closed.
+    pub fn is_withheld(&self) -> bool {
+        self.transport.as_deref().is_some_and(|error| matches!(error, ClientError::Withheld { .. }))
+    }
+
+    /// Whether the request was sent and no complete answer came: whatever the provider did, nobody heard of it.
+    pub fn is_silent(&self) -> bool {
+        self.class == Class::Ambiguous && self.status.is_none()
+    }
+
     fn sentence(&self) -> String {
         let mut sentence = match self.status {
             Some(status) => format!("the token endpoint answered {status} ({})", self.class.word()),

@@ -4,7 +4,8 @@
 //! 2. The host is resolved once, and only addresses that `reach` permits are kept. A host that is written as an
 //!    address goes the same way.
 //! 3. We connect to exactly one of these, then speak TLS where the address says so.
-//! 4. The request is sent, once. Redirects are answers like others: none is followed. No proxy of the environment is asked.
+//! 4. The call's gate is asked, if it has one; then the request is sent, once. Redirects are answers like others: none
+//!    is followed. No proxy of the environment is asked.
 //! 5. The body is read up to a limit, and everything ends at the deadline.
 //!
 //! Each call has a connection of its own. A kept one that the provider closes in the same moment would turn a refresh
@@ -12,10 +13,12 @@
 //! Hence hyper's connection API instead of a pooling client; it also tells exactly whether a request went out.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,7 +32,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
@@ -40,13 +43,16 @@ use crate::reach::{AllowedHosts, is_public};
 /// A head of an answer has at most this size, in octets.
 const MAX_HEAD: usize = 64 * 1024;
 
+/// How long an answer that lies in the socket may take to be read after the deadline.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
 /// What the operator decides about calls to providers.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
     /// How long resolving, connecting and TLS may take together. Ten seconds.
     pub connect_timeout: Duration,
-    /// How long a call may take from its beginning to the last octet of the answer. A minute: giving up on a provider
-    /// that rotates strictly throws the only copy of the new tokens away.
+    /// How long a call that does not say so itself may take from its beginning to the last octet of the answer. A
+    /// minute: giving up on a provider that rotates strictly throws the only copy of the new tokens away.
     pub total_timeout: Duration,
     /// The largest answer that is read, in octets. 1 MiB.
     pub max_body: usize,
@@ -68,18 +74,30 @@ impl Default for ClientSettings {
     }
 }
 
+/// Asked right before a request's first octet is written, when connecting and TLS are done; `false` keeps it back.
+pub type Gate<'a> = dyn Fn() -> bool + Send + Sync + 'a;
+
 /// A request. It has no `Debug`: its body and headers carry secrets.
-pub struct Call {
+pub struct Call<'a> {
     method: Method,
     url: String,
     headers: HeaderMap,
     body: Bytes,
+    timeout: Option<Duration>,
+    gate: Option<&'a Gate<'a>>,
 }
 
-impl Call {
+impl<'a> Call<'a> {
     /// A GET.
     pub fn get(url: &str) -> Self {
-        Self { method: Method::GET, url: url.to_owned(), headers: HeaderMap::new(), body: Bytes::new() }
+        Self {
+            method: Method::GET,
+            url: url.to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: None,
+            gate: None,
+        }
     }
 
     /// A POST.
@@ -91,6 +109,20 @@ impl Call {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
+        self
+    }
+
+    /// With a time of its own in place of the client's [`ClientSettings::total_timeout`].
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// With a gate. A call without one is always sent.
+    #[must_use]
+    pub fn gate(mut self, gate: &'a Gate<'a>) -> Self {
+        self.gate = Some(gate);
         self
     }
 }
@@ -143,9 +175,9 @@ impl HttpClient {
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
-    pub async fn send(&self, call: Call) -> Result<Response, ClientError> {
+    pub async fn send(&self, call: Call<'_>) -> Result<Response, ClientError> {
         let started = Instant::now();
-        let deadline = started + self.settings.total_timeout;
+        let deadline = started + call.timeout.unwrap_or(self.settings.total_timeout);
         let connected_by = deadline.min(started + self.settings.connect_timeout);
         let target = Target::parse(&call.url)?;
 
@@ -201,13 +233,14 @@ impl HttpClient {
         &self,
         stream: S,
         target: &Target,
-        call: Call,
+        call: Call<'_>,
         deadline: Instant,
     ) -> Result<Response, ClientError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let host = || target.host.clone();
+        let gate = call.gate;
         let request = target.request(call)?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
@@ -221,6 +254,9 @@ impl HttpClient {
             pending::<Infallible>().await
         };
         let exchange = async {
+            if gate.is_some_and(|opens| !opens()) {
+                return Err(ClientError::Withheld { host: host() });
+            }
             let response = sender.try_send_request(request).await.map_err(|mut error| {
                 let unsent = error.take_message().is_some();
                 let source = error.into_error();
@@ -232,10 +268,18 @@ impl HttpClient {
             })?;
             self.collect(response, target).await
         };
-        tokio::select! {
-            answered = timeout_at(deadline, exchange) => answered.map_err(|_| ClientError::Timeout { host: host() })?,
-            never = connection => match never {},
+        // The socket is read before the time is looked at: a process that was asleep may find the answer and the deadline
+        // at once, and the answer may be the only copy of a refresh token.
+        let mut exchange = pin!(exchange);
+        let mut connection = pin!(connection);
+        let mut together = poll_fn(|context| {
+            let _: Poll<Infallible> = connection.as_mut().poll(context);
+            exchange.as_mut().poll(context)
+        });
+        if let Ok(answered) = timeout_at(deadline, &mut together).await {
+            return answered;
         }
+        timeout(LAST_LOOK, together).await.map_err(|_| ClientError::Timeout { host: host() })?
     }
 
     async fn collect(
@@ -291,7 +335,7 @@ impl Target {
         }
     }
 
-    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, ClientError> {
+    fn request(&self, call: Call<'_>) -> Result<Request<Full<Bytes>>, ClientError> {
         let refused = |_| ClientError::NotCallable { rule: "the address can't be written into a request" };
         let path = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
         let authority = &self.url[url::Position::BeforeHost..url::Position::AfterPort];

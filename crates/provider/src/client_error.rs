@@ -68,6 +68,12 @@ pub enum ClientError {
         #[source]
         source: hyper::Error,
     },
+    /// The call's gate was closed when everything else was ready; nothing was sent.
+    #[error("the right to call {host} has passed to somebody else before the request was sent")]
+    Withheld {
+        /// The host.
+        host: String,
+    },
     /// The connection broke, or what came was not HTTP, after the request was sent.
     #[error("{host} did not answer: the connection broke after the request was sent")]
     Broken {
@@ -102,7 +108,8 @@ impl ClientError {
             | Self::Resolve { .. }
             | Self::Connect { .. }
             | Self::ConnectTimeout { .. }
-            | Self::NotSent { .. } => true,
+            | Self::NotSent { .. }
+            | Self::Withheld { .. } => true,
             Self::Broken { .. } | Self::Timeout { .. } | Self::TooLarge { .. } => false,
         }
     }

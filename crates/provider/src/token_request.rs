@@ -1,12 +1,14 @@
 //! What code exchange and refresh have in common: a form, the client's authentication, an answer.
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use model::Secret;
 use url::form_urlencoded::byte_serialize;
 
 use crate::answer::{self, AnswerError};
-use crate::client::{Call, HttpClient};
+use crate::client::{Call, Gate, HttpClient};
 use crate::exchange::{App, TokenAnswer};
 use crate::format::entry::{ClientAuthentication, Entry};
 
@@ -17,13 +19,16 @@ pub(crate) struct TokenRequest<'a> {
     authorization: Option<Secret<String>>,
     /// What an error must not repeat.
     secrets: Vec<Secret<String>>,
+    timeout: Option<Duration>,
+    gate: Option<&'a Gate<'a>>,
 }
 
 impl<'a> TokenRequest<'a> {
     /// A form with the grant type, the entry's parameters and the client's authentication (RFC 6749 §2.3.1).
     pub(crate) fn new(grant_type: &str, entry: &'a Entry, app: &App) -> Self {
         let secrets = app.client_secret.iter().map(|secret| Secret::from(secret.expose())).collect();
-        let mut request = Self { entry, form: String::new(), authorization: None, secrets };
+        let mut request =
+            Self { entry, form: String::new(), authorization: None, secrets, timeout: None, gate: None };
         request.push("grant_type", grant_type);
         for (name, value) in &entry.token_parameters {
             request.push(name, value);
@@ -58,6 +63,18 @@ impl<'a> TokenRequest<'a> {
         self.secrets.push(Secret::from(value));
     }
 
+    /// With a time of its own, if one is given.
+    pub(crate) fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sent only if the gate opens.
+    pub(crate) fn gate(mut self, gate: &'a Gate<'a>) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
     /// Sends the form and reads the answer by the entry's recipe.
     pub(crate) async fn send(self, http: &HttpClient, url: &str) -> Result<TokenAnswer, AnswerError> {
         let mut call = Call::post(url, self.form)
@@ -69,6 +86,12 @@ impl<'a> TokenRequest<'a> {
                 value.set_sensitive(true);
                 call = call.header(AUTHORIZATION, value);
             }
+        }
+        if let Some(timeout) = self.timeout {
+            call = call.timeout(timeout);
+        }
+        if let Some(gate) = self.gate {
+            call = call.gate(gate);
         }
         let response = http.send(call).await?;
         let sent: Vec<&str> = self.secrets.iter().map(|secret| secret.expose().as_str()).collect();

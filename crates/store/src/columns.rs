@@ -63,6 +63,11 @@ impl<'a> Reader<'a> {
         get(self.row, column).map_err(|what| self.corrupt(&what))
     }
 
+    /// Passes over the next `columns`.
+    pub(crate) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
     fn present<T>(&self, value: Option<T>) -> Result<T> {
         value.ok_or_else(|| self.corrupt("it is empty"))
     }

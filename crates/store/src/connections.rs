@@ -61,6 +61,10 @@ pub struct Connection {
     pub has_refresh_token: bool,
     /// What the last refresh that failed said.
     pub last_error: Option<String>,
+    /// When the consent ends, however often it is refreshed; `None` when it does not, or nobody knows.
+    pub grant_ends_at: Option<Timestamp>,
+    /// When the background refreshes the tokens next.
+    pub due_at: Option<Timestamp>,
 }
 
 /// What the hot path needs, and no more: one row, kept in memory while nothing changes it.
@@ -88,6 +92,8 @@ pub struct Standing {
     pub has_refresh_token: bool,
     /// Since when and why only the person can repair it.
     pub broken: Option<(Timestamp, ReconnectReason)>,
+    /// When its tokens were last handed out, as far as that has been written down.
+    pub used_at: Option<Timestamp>,
 }
 
 /// A connection that is about to stand on a new credential.
@@ -180,6 +186,9 @@ pub trait Connections: Send + Sync {
     /// process, or any on the same SQLite file, made before the call is seen; on PostgreSQL another replica's is seen
     /// once its notice has arrived, within a second, and after 30 seconds even if the notice was lost.
     async fn standing(&self, key: &ConnectionKey) -> Result<Option<Arc<Standing>>>;
+    /// Forgets what is in memory of it, for a caller who knows that another replica has changed it: the next
+    /// [`Connections::standing`] reads the row.
+    fn forget(&self, key: &ConnectionKey);
     /// At most `limit` connections after `cursor`, in the order of their ids.
     async fn list(&self, filter: &Filter, cursor: Option<Cursor>, limit: u32) -> Result<Vec<Connection>>;
     /// Merges `patch` into the metadata: members are set, `null` removes. With `generation`, only if the connection

@@ -1,16 +1,17 @@
-//! What one consent yielded: one sealed token set. Every write states the generation that it saw.
+//! What one consent yielded: one sealed token set. New tokens come through [`crate::refreshes`].
 
 use async_trait::async_trait;
+use data_encoding::{BASE64, DecodeError};
 use model::{
     AccessToken, Account, CredentialId, IntegrationId, ProviderId, ReconnectReason, RefreshToken, Scopes,
     SubjectId, Timestamp, TokenExtra,
 };
-use vault::Sealed;
+use serde::{Deserialize, Serialize};
+use vault::{Sealable, Sealed};
 
-use crate::Result;
-
-/// The tokens of one answer of a provider, sealed to the credential's id.
-#[derive(Debug, Clone)]
+/// The tokens of one answer of a provider, sealed to the credential's id. As JSON, sealed octets are base64.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(into = "Encoded", try_from = "Encoded")]
 pub struct SealedTokens {
     /// RFC 6749 §5.1 `access_token`; `None` after an import of a refresh token alone.
     pub access_token: Option<Sealed<AccessToken>>,
@@ -26,6 +27,54 @@ pub struct SealedTokens {
     pub expires_at: Option<Timestamp>,
     /// When the provider answered.
     pub obtained_at: Timestamp,
+}
+
+/// A token set as JSON has it.
+#[derive(Serialize, Deserialize)]
+struct Encoded {
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    extra: Option<String>,
+    token_type: String,
+    scopes: Scopes,
+    expires_at: Option<Timestamp>,
+    obtained_at: Timestamp,
+}
+
+impl From<SealedTokens> for Encoded {
+    fn from(tokens: SealedTokens) -> Self {
+        fn text<T: Sealable>(sealed: Option<&Sealed<T>>) -> Option<String> {
+            sealed.map(|sealed| BASE64.encode(sealed.as_bytes()))
+        }
+        Self {
+            access_token: text(tokens.access_token.as_ref()),
+            refresh_token: text(tokens.refresh_token.as_ref()),
+            extra: text(tokens.extra.as_ref()),
+            token_type: tokens.token_type,
+            scopes: tokens.scopes,
+            expires_at: tokens.expires_at,
+            obtained_at: tokens.obtained_at,
+        }
+    }
+}
+
+impl TryFrom<Encoded> for SealedTokens {
+    type Error = DecodeError;
+
+    fn try_from(encoded: Encoded) -> Result<Self, DecodeError> {
+        fn sealed<T: Sealable>(text: Option<String>) -> Result<Option<Sealed<T>>, DecodeError> {
+            text.map(|text| BASE64.decode(text.as_bytes()).map(Sealed::from_row)).transpose()
+        }
+        Ok(Self {
+            access_token: sealed(encoded.access_token)?,
+            refresh_token: sealed(encoded.refresh_token)?,
+            extra: sealed(encoded.extra)?,
+            token_type: encoded.token_type,
+            scopes: encoded.scopes,
+            expires_at: encoded.expires_at,
+            obtained_at: encoded.obtained_at,
+        })
+    }
 }
 
 /// One consent's yield, with what is needed to refresh it.
@@ -55,28 +104,23 @@ pub struct Credential {
     pub broken: Option<(Timestamp, ReconnectReason)>,
     /// What the last refresh that failed said, as a stable word.
     pub last_error: Option<String>,
+    /// How many refreshes have failed since the last that succeeded.
+    pub failures: i64,
+    /// When the background refreshes it next; `None` when it does not.
+    pub due_at: Option<Timestamp>,
+    /// When its tokens were last handed out, as far as that has been written down.
+    pub used_at: Option<Timestamp>,
+    /// When the person consented; `None` when nobody knows.
+    pub grant_started_at: Option<Timestamp>,
+    /// When the consent ends, however often it is refreshed; `None` when it does not, or nobody knows.
+    pub grant_ends_at: Option<Timestamp>,
 }
 
 /// The rows of `credentials`. They come and go with [`crate::connections::Connections`].
 #[async_trait]
 pub trait Credentials: Send + Sync {
     /// Reads one.
-    async fn get(&self, id: &CredentialId) -> Result<Option<Credential>>;
-    /// Puts new tokens in place of those of `generation`, clears `broken` and `last_error`, sets `refreshed_at` to
-    /// `tokens.obtained_at`; `false` when that generation has passed or the credential is gone. A set without a
-    /// refresh token keeps the old one (RFC 6749 §6); a set without extra keeps the old extra.
-    async fn replace_tokens(&self, id: &CredentialId, generation: i64, tokens: &SealedTokens)
-    -> Result<bool>;
-    /// Says that only the person can repair it; `false` when that generation has passed.
-    async fn mark_broken(
-        &self,
-        id: &CredentialId,
-        generation: i64,
-        reason: ReconnectReason,
-        at: Timestamp,
-    ) -> Result<bool>;
+    async fn get(&self, id: &CredentialId) -> crate::Result<Option<Credential>>;
     /// Names the account that the credential acts for; nothing happens when the credential is gone.
-    async fn set_account(&self, id: &CredentialId, account: &Account) -> Result<()>;
-    /// Remembers why a refresh failed, without touching the tokens or the generation.
-    async fn note_error(&self, id: &CredentialId, generation: i64, error: &str) -> Result<()>;
+    async fn set_account(&self, id: &CredentialId, account: &Account) -> crate::Result<()>;
 }

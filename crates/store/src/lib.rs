@@ -6,6 +6,7 @@
 //! [`vault::TokenHash`]: a clear token does not fit into any function here.
 //!
 //! - [`subjects`], [`integrations`], [`attempts`], [`credentials`], [`connections`], [`api_keys`]
+//! - [`refreshes`]: claims, leases and the journal of calls, between a credential and its next tokens
 //! - [`audit`]: append-only, chained
 //! - [`keyring`]: the wrapped data keys
 //! - [`Store::open`]: where it all comes from
@@ -17,6 +18,7 @@ pub mod connections;
 pub mod credentials;
 pub mod integrations;
 pub mod keyring;
+pub mod refreshes;
 pub mod subjects;
 
 mod cache;

@@ -13,6 +13,7 @@ use crate::credentials::Credentials;
 use crate::integrations::Integrations;
 use crate::keyring::KeyringRows;
 use crate::postgres::Postgres;
+use crate::refreshes::Refreshes;
 use crate::sqlite::Sqlite;
 use crate::subjects::Subjects;
 use crate::{Error, Result};
@@ -35,7 +36,8 @@ pub struct Options {
     pub connections: Option<usize>,
     /// This process's chain in the audit trail.
     pub writer: WriterId,
-    /// Dates the first entry of that chain.
+    /// Dates the first entry of that chain, and times leases: SQLite's always, PostgreSQL's when it is not
+    /// [`Clock::is_wall_clock`], for then the server's own clock does.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -89,6 +91,8 @@ pub struct Store {
     pub attempts: Arc<dyn Attempts>,
     /// What consents yielded.
     pub credentials: Arc<dyn Credentials>,
+    /// What stands between a credential and its next tokens.
+    pub refreshes: Arc<dyn Refreshes>,
     /// A subject's accounts at integrations.
     pub connections: Arc<dyn Connections>,
     /// Keys of the product's backend.
@@ -160,6 +164,7 @@ impl Store {
             + Integrations
             + Attempts
             + Credentials
+            + Refreshes
             + Connections
             + ApiKeys
             + KeyringRows
@@ -172,6 +177,7 @@ impl Store {
             integrations: engine.clone(),
             attempts: engine.clone(),
             credentials: engine.clone(),
+            refreshes: engine.clone(),
             connections: engine.clone(),
             api_keys: engine.clone(),
             keyring: engine.clone(),

@@ -13,6 +13,7 @@ use crate::columns::{Columns, Reader};
 use crate::connections::{Connection, ConnectionKey, Standing};
 use crate::credentials::{Credential, SealedTokens};
 use crate::integrations::IntegrationRow;
+use crate::refreshes::{Backlog, Due, EndingGrant, Hold, JournalRow, Look, Phase};
 use crate::subjects::Subject;
 
 macro_rules! columns {
@@ -33,17 +34,31 @@ columns! {
     /// Read by [`credential`].
     credential_columns = "id, subject, integration, provider, client_id, token_url, generation, account, \
         access_token, refresh_token, extra, token_type, scopes, expires_at, obtained_at, refreshed_at, broken_at, \
-        broken_reason, last_error";
+        broken_reason, last_error, failures, due_at, used_at, grant_started_at, grant_ends_at";
     /// Read by [`connection`]; `c` is the connection, `k` its credential.
     connection_columns = "c.id, c.subject, c.integration, c.label, c.credential, c.generation, c.metadata, \
         c.requested_scopes, c.connected_at, c.connected_by, c.updated_at, k.updated_at, k.scopes, k.account, \
         k.expires_at, k.refreshed_at, CAST(CASE WHEN k.access_token IS NULL THEN 0 ELSE 1 END AS BIGINT), \
-        CAST(CASE WHEN k.refresh_token IS NULL THEN 0 ELSE 1 END AS BIGINT), k.last_error, k.broken_at, \
-        k.broken_reason, c.disconnected_at, c.disconnected_by";
+        CAST(CASE WHEN k.refresh_token IS NULL THEN 0 ELSE 1 END AS BIGINT), k.last_error, \
+        k.grant_ends_at, k.due_at, k.broken_at, k.broken_reason, c.disconnected_at, c.disconnected_by";
     /// Read by [`standing`]; `c` is the connection, `k` its credential.
     standing_columns = "c.id, k.id, k.generation, k.access_token, k.extra, k.token_type, k.scopes, k.obtained_at, \
         k.expires_at, CAST(CASE WHEN k.refresh_token IS NULL THEN 0 ELSE 1 END AS BIGINT), k.broken_at, \
-        k.broken_reason";
+        k.broken_reason, k.used_at";
+    /// Read by [`look`] after `credential_columns`, from `look_tables`; then the time.
+    look_columns = "fence, tokens_fence, lease_until, \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM refresh_hold) THEN 1 ELSE 0 END AS BIGINT), call_fence, spent, phase, \
+        silent, started_at, answer";
+    /// A credential with each of its latest calls, or once with none.
+    look_tables = "credentials LEFT JOIN (SELECT credential, fence AS call_fence, generation AS spent, phase, silent, \
+        started_at, answer FROM refresh_journal) journal \
+        ON journal.credential = id AND spent >= generation - 1";
+    /// Read by [`due`]; then since when.
+    due_columns = "id, generation, subject, integration, client_id";
+    /// Read by [`ending_grant`].
+    ending_columns = "id, subject, integration, grant_ends_at, warned_days";
+    /// Read by [`hold`].
+    hold_columns = "since, reason, held_by";
     /// Read by [`api_key`].
     api_key_columns = "id, name, scopes, created_at, revoked_at";
     /// Read by [`wrapped_key`].
@@ -134,7 +149,10 @@ fn binding_from_word(word: &str) -> Option<Binding> {
 }
 
 pub(crate) fn credential(row: &dyn Columns) -> Result<Credential> {
-    let mut row = Reader::of("credentials", credential_columns!(), row);
+    read_credential(&mut Reader::of("credentials", credential_columns!(), row))
+}
+
+fn read_credential(row: &mut Reader<'_>) -> Result<Credential> {
     let id = row.id()?;
     let subject = row.id()?;
     let integration = row.id()?;
@@ -154,7 +172,6 @@ pub(crate) fn credential(row: &dyn Columns) -> Result<Credential> {
     };
     let refreshed_at = row.optional_time()?;
     let broken = row.broken()?;
-    let last_error = row.optional_text()?;
     Ok(Credential {
         id,
         subject,
@@ -167,8 +184,82 @@ pub(crate) fn credential(row: &dyn Columns) -> Result<Credential> {
         tokens,
         refreshed_at,
         broken,
-        last_error,
+        last_error: row.optional_text()?,
+        failures: row.integer()?,
+        due_at: row.optional_time()?,
+        used_at: row.optional_time()?,
+        grant_started_at: row.optional_time()?,
+        grant_ends_at: row.optional_time()?,
     })
+}
+
+/// Reads one credential with at most one of its calls.
+pub(crate) fn look(row: &dyn Columns) -> Result<Look> {
+    let mut row =
+        Reader::of("credentials", concat!(credential_columns!(), ", ", look_columns!(), ", now"), row);
+    let credential = read_credential(&mut row)?;
+    let (fence, tokens_fence, leased_until) = (row.integer()?, row.integer()?, row.optional_time()?);
+    let held = row.flag()?;
+    let mut journal = Vec::new();
+    if let Some(fence) = row.optional_integer()? {
+        journal.push(JournalRow {
+            fence,
+            generation: row.integer()?,
+            phase: row.word(Phase::from_word)?,
+            silent: row.flag()?,
+            started_at: row.time()?,
+            answer: row.optional_json()?,
+        });
+    } else {
+        row.skip(5);
+    }
+    Ok(Look { credential, fence, tokens_fence, leased_until, journal, now: row.time()?, held })
+}
+
+/// Puts the rows of one credential together.
+pub(crate) fn gathered(looks: Vec<Look>) -> Option<Look> {
+    looks.into_iter().reduce(|mut first, next| {
+        first.journal.extend(next.journal);
+        first
+    })
+}
+
+pub(crate) fn fence(row: &dyn Columns) -> Result<i64> {
+    Reader::of("credentials", "fence", row).integer()
+}
+
+pub(crate) fn due(row: &dyn Columns) -> Result<Due> {
+    let mut row = Reader::of("credentials", concat!(due_columns!(), ", since"), row);
+    Ok(Due {
+        credential: row.id()?,
+        generation: row.integer()?,
+        subject: row.id()?,
+        integration: row.id()?,
+        client_id: row.text()?,
+        since: row.time()?,
+    })
+}
+
+pub(crate) fn ending_grant(row: &dyn Columns) -> Result<EndingGrant> {
+    let mut row = Reader::of("credentials", ending_columns!(), row);
+    Ok(EndingGrant {
+        credential: row.id()?,
+        subject: row.id()?,
+        integration: row.id()?,
+        ends_at: row.time()?,
+        warned_days: row.optional_integer()?,
+    })
+}
+
+pub(crate) fn hold(row: &dyn Columns) -> Result<Hold> {
+    let mut row = Reader::of("refresh_hold", hold_columns!(), row);
+    Ok(Hold { since: row.time()?, reason: row.text()?, by: row.text()? })
+}
+
+/// Reads `oldest_due, journal_rows`.
+pub(crate) fn backlog(row: &dyn Columns) -> Result<Backlog> {
+    let mut row = Reader::of("refresh_journal", "oldest_due, journal_rows", row);
+    Ok(Backlog { oldest_due: row.optional_time()?, journal_rows: row.integer()? })
 }
 
 pub(crate) fn connection(row: &dyn Columns) -> Result<Connection> {
@@ -190,6 +281,8 @@ pub(crate) fn connection(row: &dyn Columns) -> Result<Connection> {
     let has_access_token = row.flag()?;
     let has_refresh_token = row.flag()?;
     let last_error = row.optional_text()?;
+    let grant_ends_at = row.optional_time()?;
+    let due_at = row.optional_time()?;
     let broken = row.broken()?;
     let disconnected_at = row.optional_time()?;
     let disconnected_by = row.optional_text()?;
@@ -217,6 +310,8 @@ pub(crate) fn connection(row: &dyn Columns) -> Result<Connection> {
         has_access_token,
         has_refresh_token,
         last_error,
+        grant_ends_at,
+        due_at,
     })
 }
 
@@ -234,6 +329,7 @@ pub(crate) fn standing(row: &dyn Columns) -> Result<Standing> {
         expires_at: row.optional_time()?,
         has_refresh_token: row.flag()?,
         broken: row.broken()?,
+        used_at: row.optional_time()?,
     })
 }
 

@@ -1,6 +1,10 @@
-//! Fresh databases for tests.
+//! Fresh databases for tests, and one that is only simulated.
 
 use std::io::Write as _;
+
+mod simulated;
+
+pub use simulated::{Simulated, Snapshot};
 
 /// The address of an empty PostgreSQL database of its own, or `None` where there is no server: then one line says what
 /// was skipped.

@@ -1,8 +1,9 @@
 //! Records on their way into rows: the counterpart of [`crate::rows`].
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
-use model::{SubjectId, Timestamp};
+use model::{IntegrationId, SubjectId, Timestamp};
 use serde::Serialize;
 use vault::{Sealable, Sealed, TokenHash, WrappedKey};
 
@@ -12,6 +13,7 @@ use crate::audit::AuditEntry;
 use crate::connections::{ConnectionKey, Cursor, Filter};
 use crate::credentials::{Credential, SealedTokens};
 use crate::integrations::IntegrationRow;
+use crate::refreshes::{Claim, Hold};
 use crate::subjects::Subject;
 use crate::{Error, Result, rows};
 
@@ -27,9 +29,7 @@ pub(crate) enum Value {
 impl Value {
     /// A text that may come from outside. PostgreSQL can't hold a NUL character, so neither engine is given one.
     pub(crate) fn text(column: &'static str, text: &str) -> Result<Self> {
-        if text.contains('\0') {
-            return Err(Error::NulCharacter { column });
-        }
+        without_nul(column, text)?;
         Ok(Self::Text(text.to_owned()))
     }
 
@@ -51,6 +51,13 @@ impl Value {
 
     pub(crate) fn sealed<T: Sealable>(sealed: &Sealed<T>) -> Self {
         Self::Octets(sealed.as_bytes().to_vec())
+    }
+}
+
+impl From<Duration> for Value {
+    /// Milliseconds, at most 49 days: what is added to an instant must not overflow it.
+    fn from(duration: Duration) -> Self {
+        Self::Integer(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).into())
     }
 }
 
@@ -168,6 +175,11 @@ pub(crate) fn credential(credential: &Credential, updated_at: Timestamp) -> Resu
         credential.broken.map(|(since, _)| since).into(),
         credential.broken.map(|(_, reason)| Value::word(reason.word())).into(),
         optional_text("credentials.last_error", credential.last_error.as_deref())?,
+        credential.failures.into(),
+        credential.due_at.into(),
+        credential.used_at.into(),
+        credential.grant_started_at.into(),
+        credential.grant_ends_at.into(),
         updated_at.into(),
     ])
 }
@@ -185,12 +197,42 @@ pub(crate) fn tokens(tokens: &SealedTokens) -> Result<[Value; 7]> {
     ])
 }
 
+/// The parameters that name a claim: credential, generation, fence.
+pub(crate) fn claim(claim: &Claim) -> [Value; 3] {
+    [Value::word(claim.credential), claim.generation.into(), claim.fence.into()]
+}
+
+/// Pairs of integration and client id as a JSON array, each `integration || ' ' || client_id`: no integration has a
+/// space. No row's client id has a NUL character, so a pair with one is left out.
+pub(crate) fn pairs(pairs: &[(IntegrationId, String)]) -> Result<Value> {
+    let pairs: Vec<String> = pairs
+        .iter()
+        .filter(|(_, client_id)| !client_id.contains('\0'))
+        .map(|(integration, client_id)| format!("{integration} {client_id}"))
+        .collect();
+    Value::json("credentials.client_id", &pairs)
+}
+
+/// The parameters for `hold_columns`.
+pub(crate) fn hold(hold: &Hold) -> Result<[Value; 3]> {
+    Ok([
+        hold.since.into(),
+        Value::text("refresh_hold.reason", &hold.reason)?,
+        Value::text("refresh_hold.held_by", &hold.by)?,
+    ])
+}
+
 /// The parameters that name a connection.
 pub(crate) fn key(key: &ConnectionKey) -> [Value; 3] {
     [Value::word(&key.subject), Value::word(&key.integration), Value::word(&key.label)]
 }
 
-fn optional_text(column: &'static str, text: Option<&str>) -> Result<Value> {
+/// Refuses a text with a NUL character.
+pub(crate) fn without_nul(column: &'static str, text: &str) -> Result<()> {
+    if text.contains('\0') { Err(Error::NulCharacter { column }) } else { Ok(()) }
+}
+
+pub(crate) fn optional_text(column: &'static str, text: Option<&str>) -> Result<Value> {
     text.map_or(Ok(Value::Null), |text| Value::text(column, text))
 }
 

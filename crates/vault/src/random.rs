@@ -21,6 +21,11 @@ pub fn token() -> Secret<String> {
     Secret::new(HEXLOWER.encode(&octets::<32>()))
 }
 
+/// A number from 0 to 1, for spreading what would otherwise happen together.
+pub fn share() -> f64 {
+    f64::from(u32::from_le_bytes(octets())) / f64::from(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

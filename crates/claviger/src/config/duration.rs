@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// A duration as an operator writes it: a whole number and `s`, `m`, `h` or `d`.
+/// A duration as an operator writes it: a whole number and `ms`, `s`, `m`, `h` or `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct HumanDuration(pub Duration);
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no duration; write a whole number and s, m, h or d: \"30s\", \"10m\", \"24h\"")]
+#[error("{0:?} is no duration; write a whole number and ms, s, m, h or d: \"30s\", \"10m\", \"24h\"")]
 pub struct InvalidDuration(String);
 
 impl TryFrom<String> for HumanDuration {
@@ -20,17 +20,18 @@ impl TryFrom<String> for HumanDuration {
     fn try_from(text: String) -> Result<Self, InvalidDuration> {
         let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
+        let ms = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
             _ => return Err(InvalidDuration(text)),
         };
-        let number = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds));
+        let number = number.parse::<u64>().ok().and_then(|number| number.checked_mul(ms));
         // A hundred years: beyond that it is a mistake, and sums of instants could overflow.
-        let seconds = number.filter(|seconds| *seconds <= 100 * 366 * 86_400);
-        seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or(InvalidDuration(text))
+        let ms = number.filter(|ms| *ms <= 100 * 366 * 86_400_000);
+        ms.map(|ms| Self(Duration::from_millis(ms))).ok_or(InvalidDuration(text))
     }
 }
 

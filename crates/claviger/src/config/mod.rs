@@ -68,6 +68,22 @@ pub struct Connect {
     pub attempt_ttl: HumanDuration,
     pub attempt_retention: HumanDuration,
     pub refresh_before: HumanDuration,
+    pub refresh: Refresh,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Refresh {
+    pub background: bool,
+    pub first_retry: HumanDuration,
+    pub call_limit: HumanDuration,
+    pub holder_returns: HumanDuration,
+    pub idle_after: HumanDuration,
+    pub at_once: usize,
+    pub per_second: u32,
+    pub hold_at_start: bool,
+    pub spool: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -12,6 +12,8 @@ mod foreign;
 
 mod pages;
 mod processes;
+mod refresh;
+mod replicas;
 mod requirement_001;
 mod requirement_004;
 mod secrets;

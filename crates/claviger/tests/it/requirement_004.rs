@@ -1,10 +1,17 @@
-//! Requirement 004, the rows Encryption and State of its unit test table. (Its other rows come with their capabilities.)
+//! Requirement 004, the rows Singleton to Mutex, Encryption and State of its unit test table. (Its other rows come with
+//! their capabilities.)
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use model::Clock;
+use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::harness::browser::parameter;
 use crate::harness::process::run;
-use crate::harness::{Browser, World};
+use crate::harness::{Browser, World, on_both_stores};
+use crate::refresh::{refreshes, row, settle, text, works};
 
 const GOOD: &str = "p2kPrqnc2IwqTtKX3J9TMV6wWd2FMqZ4hbMWBsLDp8o=";
 const URL: (&str, &str) = ("CLAVIGER__PUBLIC_URL", "http://127.0.0.1:1");
@@ -63,4 +70,90 @@ async fn state_in_the_old_form_is_refused_and_not_passed_through() {
         .get(world.path(&format!("/api/oauth/callback?code=x&state={legacy}")))
         .await;
     assert_eq!(answer.problem(), (400, "invalid_state".to_owned()));
+}
+
+async fn fail(world: &World, kind: &str, times: u64) {
+    world.control(&json!({"fail": {"kind": kind, "times": times}})).await;
+}
+
+on_both_stores! {
+    async fn retry_after_503_twice_there_is_a_token_with_three_attempts(world: World) {
+        world.connect().await;
+        world.pass(Duration::from_hours(2));
+        fail(&world, "503", 2).await;
+        assert!(works(&world, &text(&world.token().await.expect(200))).await);
+        assert_eq!(refreshes(&world).await, 3);
+    }
+
+    async fn retry_never_comes_after_400_at_first(world: World) {
+        world.connect().await;
+        world.pass(Duration::from_hours(2));
+        fail(&world, "invalid_grant", 1).await;
+        assert_eq!(world.token().await.problem(), (409, "reconnect_required".to_owned()));
+        assert_eq!(refreshes(&world).await, 1);
+    }
+
+    async fn retry_gives_up_after_503_three_times_without_a_crash(world: World) {
+        world.connect().await;
+        world.pass(Duration::from_hours(2));
+        fail(&world, "503", 3).await;
+        let answer = world.token().await;
+        assert_eq!(answer.problem(), (503, "provider_unavailable".to_owned()));
+        assert_eq!(refreshes(&world).await, 3);
+        world.pass(Duration::from_secs(answer.header("retry-after").parse().unwrap()));
+        assert!(works(&world, &text(&world.token().await.expect(200))).await, "all goes on");
+    }
+
+    async fn mutex_of_five_callers_with_an_expired_token_one_refreshes_and_all_get_the_same(world: World) {
+        world.connect().await;
+        world.pass(Duration::from_hours(2));
+        world.control(&json!({"latency": 300})).await;
+        let world = Arc::new(world);
+        let mut callers = JoinSet::new();
+        for _ in 0..5 {
+            let world = world.clone();
+            callers.spawn(async move { text(&world.token().await.expect(200)) });
+        }
+        let tokens = callers.join_all().await;
+        assert_eq!(refreshes(&world).await, 1);
+        assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+        assert!(works(&world, &tokens[0]).await);
+    }
+}
+
+/// Two waits between three attempts; the third, of four times the first, is before the background's next try.
+#[tokio::test]
+async fn retry_waits_grow_from_one_to_two_to_four() {
+    let lines = "[connect.refresh]\nbackground = false\nfirst_retry = \"100ms\"\ncall_limit = \"3s\"\n";
+    let world = World::configured(lines).await;
+    world.connect().await;
+    world.pass(Duration::from_hours(2));
+    fail(&world, "503", 3).await;
+    let began = std::time::Instant::now();
+    assert_eq!(world.token().await.problem().0, 503);
+    assert!(began.elapsed() >= Duration::from_millis(80 + 160), "one and two, less the jitter");
+    let rest = row(&world, "sandbox").await.due_at.unwrap().since(world.clock.now());
+    assert!((320..=480).contains(&rest.as_millis()), "four, with the jitter: {rest:?}");
+}
+
+#[tokio::test]
+async fn proactive_three_minutes_before_expiry_it_is_refreshed() {
+    let world = World::on_sqlite().await;
+    world.connect().await;
+    let old = text(&world.token().await);
+    world.pass(Duration::from_mins(57));
+    assert_eq!(text(&world.token().await.expect(200)), old, "nobody waits for it");
+    settle(&world).await;
+    assert_eq!(refreshes(&world).await, 1);
+    assert_ne!(text(&world.token().await), old);
+}
+
+#[tokio::test]
+async fn proactive_ten_minutes_before_expiry_it_is_not_refreshed() {
+    let world = World::on_sqlite().await;
+    world.connect().await;
+    world.pass(Duration::from_mins(50));
+    world.token().await.expect(200);
+    settle(&world).await;
+    assert_eq!(refreshes(&world).await, 0);
 }

@@ -1,6 +1,6 @@
 //! Steps 5 and 6: the code becomes tokens, and the tokens a connection.
 
-use model::{Account, Actor, AuditEvent, CredentialId, Outcome, Scopes, Secret};
+use model::{Account, Actor, AuditEvent, CredentialId, Outcome, Scopes, Secret, Timestamp};
 use provider::catalog::{Entry, Region};
 use provider::exchange::{CodeExchange, TokenAnswer, exchange_code};
 use provider::identity::fetch_account;
@@ -50,6 +50,8 @@ impl Connect {
 
         let granted = answer.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
         let id = vault::random::id();
+        let tokens = self.seal_tokens(&id, &integration.entry, &answer, granted.clone());
+        let now = self.now();
         let credential = Credential {
             id,
             subject: attempt.subject.clone(),
@@ -59,10 +61,15 @@ impl Connect {
             token_url: endpoints.refresh,
             generation: 1,
             account: None,
-            tokens: self.seal_tokens(&id, &integration.entry, &answer, granted.clone()),
+            due_at: self.first_due(&integration.entry, &tokens),
+            tokens,
             refreshed_at: None,
             broken: None,
             last_error: None,
+            failures: 0,
+            used_at: Some(now),
+            grant_started_at: Some(now),
+            grant_ends_at: integration.entry.refresh.fixed_end.map(|life| now + life),
         };
         self.stand_on(attempt, credential).await?;
         if let Some(account) = self.account(&integration, endpoints.userinfo.as_deref(), &answer).await {
@@ -110,6 +117,12 @@ impl Connect {
             .inspect_err(|error| warn!(integration = %integration.id, outcome = "failure", error = %error, "identity.failed"))
             .ok()
             .flatten()
+    }
+
+    /// When the background refreshes tokens that a consent or an import has brought.
+    pub(crate) fn first_due(&self, entry: &Entry, tokens: &SealedTokens) -> Option<Timestamp> {
+        tokens.refresh_token.as_ref()?;
+        self.rules(entry).due_at(tokens, false, vault::random::share())
     }
 
     /// Seals what a provider answered to the credential's id.

@@ -122,6 +122,12 @@ pub struct Body {
     connected_by: String,
     #[schema(value_type = Option<String>, format = DateTime)]
     refreshed_at: Option<Timestamp>,
+    /// When the background refreshes it next, at the earliest; `null` when only reads do.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    refresh_due_at: Option<Timestamp>,
+    /// When the person has to consent anew, however often it is refreshed; `null` where the provider sets no such day.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    grant_ends_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,6 +186,8 @@ impl Body {
             connected_at: connection.connected_at,
             connected_by: connection.connected_by,
             refreshed_at: connection.refreshed_at,
+            refresh_due_at: connection.due_at,
+            grant_ends_at: connection.grant_ends_at,
             updated_at: connection.updated_at,
             disconnected_at,
             disconnected_by,

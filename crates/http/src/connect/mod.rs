@@ -6,6 +6,7 @@ pub mod callback;
 pub mod connections;
 pub mod hop;
 pub mod integrations;
+pub mod refreshing;
 pub mod status;
 pub mod subjects;
 pub mod token;

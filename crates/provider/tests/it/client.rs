@@ -1,11 +1,12 @@
 //! The way out: what is not called, and what every kind of broken answer becomes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use claviger_provider::client::{Call, ClientError, ClientSettings, HttpClient};
 use tokio::net::TcpListener;
 
-use crate::provider::{Provider, Rudeness, client, client_with, impatient, rude};
+use crate::provider::{Provider, Rudeness, client, client_with, counting, held, impatient, rude};
 
 async fn error_of(http: &HttpClient, url: &str) -> ClientError {
     match http.send(Call::post(url, "grant_type=refresh_token")).await {
@@ -185,6 +186,65 @@ async fn what_never_connected_was_certainly_not_sent() {
     for error in [refused, unknown, slow] {
         assert!(error.is_certainly_not_sent());
     }
+}
+
+#[tokio::test]
+async fn a_closed_gate_keeps_every_octet_back() {
+    let (origin, octets) = counting().await;
+    let Err(error) = client().send(Call::post(&origin, "secret").gate(&|| false)).await else {
+        panic!("answered")
+    };
+    assert!(matches!(error, ClientError::Withheld { .. }), "{error:?}");
+    assert!(error.is_certainly_not_sent());
+    assert!(error.to_string().contains("127.0.0.1"), "{error}");
+    assert_eq!(octets.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_gate_is_asked_once_and_only_where_somebody_listens() {
+    let asked = AtomicUsize::new(0);
+    let gate = || asked.fetch_add(1, Ordering::SeqCst) == 0;
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for unreachable in [format!("http://{free}/"), "https://10.0.0.1/".to_owned(), "token".to_owned()] {
+        assert!(client().send(Call::get(&unreachable).gate(&gate)).await.is_err());
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+
+    let provider = Provider::answering(200, &[], "open").await;
+    let response = client().send(Call::get(&provider.origin).gate(&gate)).await.unwrap();
+    assert_eq!(response.body.as_ref(), b"open");
+    assert_eq!((asked.load(Ordering::SeqCst), provider.received().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_calls_own_timeout_replaces_the_clients() {
+    let hurried = ClientSettings {
+        total_timeout: Duration::from_millis(200),
+        allow_private: vec!["127.0.0.1".to_owned()],
+        ..impatient()
+    };
+    let (origin, hold) = held("slow").await;
+    let http = client_with(hurried);
+    let patient = http.send(Call::get(&origin).timeout(Duration::from_mins(1)));
+    let hurried = async {
+        // By the time that this gives up, the other call has waited as long.
+        let error = error_of(&http, &origin).await;
+        hold.close();
+        error
+    };
+    let (answered, error) = tokio::join!(patient, hurried);
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
+    assert_eq!(answered.unwrap().body.as_ref(), b"slow");
+
+    let patient = ClientSettings {
+        total_timeout: Duration::from_hours(1),
+        allow_private: vec!["127.0.0.1".to_owned()],
+        ..impatient()
+    };
+    let hurried = rude(Rudeness::Hangs).await;
+    let hurried = Call::get(&hurried).timeout(Duration::from_millis(200));
+    let Err(error) = client_with(patient).send(hurried).await else { panic!("answered") };
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use claviger_provider::answer::{AnswerError, Class};
 use claviger_provider::catalog::Entry;
-use claviger_provider::client::ClientSettings;
+use claviger_provider::client::{ClientError, ClientSettings};
 use claviger_provider::exchange::{App, CodeExchange, TokenAnswer, exchange_code};
 use claviger_provider::refresh::{Refresh, refresh};
 use model::{ClientSecret, CodeVerifier, RefreshToken, Secret};
 
-use crate::provider::{Provider, Rudeness, client, client_with, entry, impatient, rude};
+use crate::provider::{Provider, Rudeness, client, client_with, counting, entry, held, impatient, rude};
 
 const POST: &str = "client_authentication = \"post\"\n";
 
@@ -39,6 +39,24 @@ async fn error_of(entry: &Entry, url: &str) -> AnswerError {
 
 const FULL: &str = r#"{"access_token":"at","refresh_token":"rt","token_type":"Bearer","expires_in":3600,
     "scope":"read write","api_domain":"https://api.eu","noise":1}"#;
+
+#[tokio::test]
+async fn an_odd_token_type_loses_no_token() {
+    for odd in ["[]", "7", r#""Bearer Token""#, r#""""#] {
+        let body = format!(r#"{{"access_token":"at","refresh_token":"rt","token_type":{odd}}}"#);
+        let provider = Provider::answering(200, &[], body).await;
+        let request = Refresh {
+            entry: &entry(POST),
+            token_url: &provider.url("/token"),
+            app: &app(),
+            refresh_token: &RefreshToken::from("old"),
+            timeout: None,
+            gate: &|| true,
+        };
+        let answer = refresh(&client(), request).await.unwrap();
+        assert_eq!((answer.token_type.as_str(), answer.refresh_token.is_some()), ("Bearer", true), "{odd}");
+    }
+}
 
 #[tokio::test]
 async fn a_code_becomes_tokens() {
@@ -101,6 +119,8 @@ async fn a_refresh_sends_the_token_once_and_may_answer_without_a_new_one() {
         token_url: &provider.url("/token"),
         app: &app(),
         refresh_token: &RefreshToken::from("rt"),
+        timeout: None,
+        gate: &|| true,
     };
     let answer = refresh(&client(), request).await.unwrap();
     assert_eq!((answer.access_token.expose(), answer.refresh_token.is_none()), ("at2", true));
@@ -163,7 +183,6 @@ async fn what_is_no_token_answer_is_malformed_and_never_repeated() {
         r#"{"access_token":{"value":"at"}}"#,
         r#"{"access_token":"at","refresh_token":7}"#,
         r#"{"access_token":"at","refresh_token":"r t"}"#,
-        r#"{"access_token":"at","token_type":[]}"#,
         "access_token=at&token_type=bearer",
     ] {
         let provider = Provider::answering(200, &[], body).await;
@@ -223,8 +242,74 @@ async fn a_failed_call_tells_whether_the_request_went_out() {
         token_url: &rude(Rudeness::Hangs).await,
         app: &app(),
         refresh_token: &RefreshToken::from("rt"),
+        timeout: None,
+        gate: &|| true,
     };
     let error = refresh(&client_with(settings), request).await.unwrap_err();
     assert_eq!((error.class, error.status), (Class::Ambiguous, None));
     assert!(std::error::Error::source(&error).is_some(), "the cause is kept");
+}
+
+#[tokio::test]
+async fn a_refresh_whose_gate_closes_was_not_sent() {
+    let (origin, octets) = counting().await;
+    let request = Refresh {
+        entry: &entry(POST),
+        token_url: &origin,
+        app: &app(),
+        refresh_token: &RefreshToken::from("rt"),
+        timeout: None,
+        gate: &|| false,
+    };
+    let error = refresh(&client(), request).await.unwrap_err();
+    assert_eq!((error.class, error.status, error.is_silent()), (Class::NotSent, None, false));
+    assert!(matches!(error.transport.as_deref(), Some(ClientError::Withheld { .. })), "{error:?}");
+    assert_eq!(octets.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_refresh_may_take_the_time_that_it_is_given() {
+    let (origin, hold) = held(FULL).await;
+    let settings = ClientSettings {
+        total_timeout: Duration::from_millis(200),
+        allow_private: vec!["127.0.0.1".to_owned()],
+        ..impatient()
+    };
+    let http = client_with(settings);
+    let (entry, app, refresh_token) = (entry(POST), app(), RefreshToken::from("the-token"));
+    let request = |timeout| Refresh {
+        entry: &entry,
+        token_url: &origin,
+        app: &app,
+        refresh_token: &refresh_token,
+        timeout,
+        gate: &|| true,
+    };
+    assert!(!format!("{:?}", request(None)).contains("the-token"));
+    let hurried = async {
+        // By the time that this gives up, the other one has waited as long.
+        let answer = refresh(&http, request(None)).await;
+        hold.close();
+        answer
+    };
+    let patient = refresh(&http, request(Some(Duration::from_mins(1))));
+    let (patient, hurried) = tokio::join!(patient, hurried);
+    assert!(hurried.unwrap_err().is_silent());
+    assert_eq!(patient.unwrap().access_token.expose(), "at");
+}
+
+#[tokio::test]
+async fn silence_is_when_no_answer_came_to_a_request_that_was_sent() {
+    let entry = entry(POST);
+    let silent = async |url: &str| error_of(&entry, url).await.is_silent();
+    assert!(silent(&rude(Rudeness::ClosesAfterReading).await).await);
+    assert!(silent(&rude(Rudeness::ClosesInTheMidst).await).await);
+    assert!(!silent("http://127.0.0.1:1/token").await);
+    assert!(!silent("https://10.0.0.1/token").await);
+    for status in [200, 400, 409, 429, 500] {
+        let provider = Provider::answering(status, &[], "<html>").await;
+        assert!(!silent(&provider.origin).await, "{status}");
+    }
+    let huge = Provider::answering(200, &[], vec![b' '; 10 * 1024 * 1024]).await;
+    assert!(!silent(&huge.origin).await);
 }

@@ -13,6 +13,8 @@ use claviger_provider::client::{ClientSettings, HttpClient};
 use claviger_provider::format::file;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 /// A client that may call loopback and is impatient.
 pub(crate) fn client() -> HttpClient {
@@ -102,6 +104,20 @@ impl Provider {
     }
 }
 
+/// A provider that answers everything with `body`, but not before the semaphore is closed.
+pub(crate) async fn held(body: &'static str) -> (String, Arc<Semaphore>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let hold = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&hold);
+    let app = Router::new().fallback(async move || {
+        drop(waiting.acquire().await);
+        body
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (origin, hold)
+}
+
 /// What a provider does that does not keep to HTTP.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rudeness {
@@ -133,6 +149,17 @@ pub(crate) async fn rude(rudeness: Rudeness) -> String {
         }
     });
     origin
+}
+
+/// A provider that takes one connection and never answers: its origin, and how many octets came before it was closed.
+pub(crate) async fn counting() -> (String, JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let counted = tokio::spawn(async move {
+        let mut octets = Vec::new();
+        listener.accept().await.unwrap().0.read_to_end(&mut octets).await.unwrap()
+    });
+    (origin, counted)
 }
 
 async fn misbehave(mut stream: TcpStream, rudeness: Rudeness) -> std::io::Result<()> {

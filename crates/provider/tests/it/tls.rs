@@ -1,6 +1,7 @@
 //! TLS against a server with a certificate of its own authority.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use claviger_provider::client::{Call, ClientError, ClientSettings};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -62,6 +63,24 @@ async fn a_trusted_authority_opens_the_way_and_an_unknown_one_does_not() {
     };
     assert!(matches!(error, ClientError::Connect { .. }), "{error:?}");
     assert!(error.is_certainly_not_sent());
+}
+
+#[tokio::test]
+async fn a_gate_is_asked_when_tls_is_done() {
+    let (address, root) = serve("127.0.0.1").await;
+    let asked = AtomicUsize::new(0);
+    let gate = || {
+        asked.fetch_add(1, Ordering::SeqCst);
+        false
+    };
+    let send = async |roots| match client_with(settings(roots)).send(Call::get(&address).gate(&gate)).await {
+        Ok(response) => panic!("answered {}", response.status),
+        Err(error) => error,
+    };
+    assert!(matches!(send(Vec::new()).await, ClientError::Connect { .. }));
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "the handshake failed");
+    assert!(matches!(send(vec![root]).await, ClientError::Withheld { .. }));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ use crate::{Result, rows};
 const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
-    ", updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+    ", updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+     $21, $22, $23, $24, $25) \
      ON CONFLICT (id) DO NOTHING"
 );
 const CREATE: &str = "INSERT INTO connections (subject, integration, label, id, credential, generation, metadata, \
@@ -94,6 +95,10 @@ impl Connections for Postgres {
             }))
         };
         self.standings.read(key, load).await
+    }
+
+    fn forget(&self, key: &ConnectionKey) {
+        self.epochs.changed(Thing::connection(key));
     }
 
     async fn list(&self, filter: &Filter, cursor: Option<Cursor>, limit: u32) -> Result<Vec<Connection>> {

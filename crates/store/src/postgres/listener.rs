@@ -23,13 +23,15 @@ use crate::{Error, Result};
 const LISTEN: &str = "LISTEN claviger_changes";
 
 /// Lets a statement that writes notify of it: the parameter is [`Thing::to_notice`]. It answers a row for each row that
-/// it wrote.
+/// it wrote. Another statement may go along; it sees what the first wrote as `done`, and nothing of it in the tables.
 macro_rules! telling {
-    ($statement:literal, $parameter:literal) => {
+    ($statement:expr, $parameter:literal $(, $along:literal)?) => {
         concat!(
             "WITH done AS (",
             $statement,
-            " RETURNING 1) SELECT pg_notify('claviger_changes', ",
+            " RETURNING 1)",
+            $(", along AS (", $along, ")",)?
+            " SELECT pg_notify('claviger_changes', ",
             $parameter,
             ") FROM done"
         )

@@ -33,6 +33,7 @@ mod credentials;
 mod integrations;
 mod keyring;
 mod listener;
+mod refreshes;
 mod schema;
 mod subjects;
 

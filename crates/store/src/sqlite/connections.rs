@@ -17,7 +17,8 @@ use crate::{Result, rows};
 const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
-    ", updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+    ", updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+     ?21, ?22, ?23, ?24, ?25) \
      ON CONFLICT (id) DO NOTHING"
 );
 const BEFORE: &str = "SELECT id, credential, metadata, generation FROM connections \
@@ -99,6 +100,10 @@ impl Connections for Sqlite {
 
     async fn standing(&self, key: &ConnectionKey) -> Result<Option<Arc<Standing>>> {
         self.standings.read(key, async { self.load_standing(key) }).await
+    }
+
+    fn forget(&self, _: &ConnectionKey) {
+        // What another process has written is seen at the next read anyway.
     }
 
     async fn list(&self, filter: &Filter, cursor: Option<Cursor>, limit: u32) -> Result<Vec<Connection>> {

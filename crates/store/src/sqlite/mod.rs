@@ -26,6 +26,7 @@ mod file;
 mod integrations;
 mod keyring;
 mod readers;
+mod refreshes;
 mod subjects;
 mod watch;
 mod writer;

@@ -8,7 +8,9 @@ use store::Store;
 use store::connections::ConnectionKey;
 
 use crate::rows::{api_key, subject};
-use crate::world::{BROKEN, World, at, eventually, hash, key, new_connection, options, tokens};
+use crate::world::{
+    World, at, break_grant, eventually, hash, key, new_connection, options, put_tokens, tokens,
+};
 
 /// Whether two reads in a row answer the very same record, so that the second came from memory.
 async fn is_in_memory(store: &Store, key: &ConnectionKey) -> bool {
@@ -38,12 +40,12 @@ pub(crate) async fn a_change_on_one_replica_is_seen_on_the_other(world: &World) 
     one.connections.connect(&new).await.unwrap();
     eventually("the cache is in use", || is_in_memory(two, &key)).await;
 
-    assert!(one.credentials.replace_tokens(&id, 1, &tokens("second", 2)).await.unwrap());
+    assert!(put_tokens(one, &id, 1, &tokens("second", 2)).await);
     assert_eq!(generation(one, &key).await, Some(2), "one's own change at once");
     seen(world, "new tokens", || async { generation(two, &key).await == Some(2) }).await;
     eventually("the cache is in use", || is_in_memory(two, &key)).await;
 
-    assert!(one.credentials.mark_broken(&id, 2, BROKEN, at(3)).await.unwrap());
+    assert!(break_grant(one, &id, 2, at(3)).await);
     let is_broken = || async { two.connections.standing(&key).await.unwrap().unwrap().broken.is_some() };
     seen(world, "a dead grant", is_broken).await;
     eventually("the cache is in use", || is_in_memory(two, &key)).await;
@@ -65,7 +67,7 @@ pub(crate) async fn a_foreign_change_is_not_covered_up_by_a_write_of_our_own(wor
     for current in 1..=10 {
         eventually("the cache is in use", || is_in_memory(two, &key)).await;
         let set = tokens("next", current);
-        assert!(one.credentials.replace_tokens(&new.credential.id, current, &set).await.unwrap());
+        assert!(put_tokens(one, &new.credential.id, current, &set).await);
         two.subjects.put(&subject("anna")).await.unwrap();
         seen(world, "new tokens", async || generation(two, &key).await == Some(current + 1)).await;
     }
@@ -100,7 +102,7 @@ pub(crate) async fn a_write_to_one_connection_leaves_the_others_in_memory(world:
     last.credential.id = [3; 16].into();
     store.connections.connect(&last).await.unwrap();
     eventually("the cache is in use", || is_in_memory(store, &later)).await;
-    assert!(world.two.credentials.replace_tokens(&last.credential.id, 1, &tokens("next", 1)).await.unwrap());
+    assert!(put_tokens(&world.two, &last.credential.id, 1, &tokens("next", 1)).await);
     seen(world, "new tokens", async || self::generation(store, &later).await == Some(2)).await;
     // SQLite's writer, in turn, takes note of the other replica's change at its own next transaction.
     store.ping().await.unwrap();
@@ -109,7 +111,7 @@ pub(crate) async fn a_write_to_one_connection_leaves_the_others_in_memory(world:
 
     for generation in 1..=20 {
         let set = tokens("next", generation);
-        assert!(store.credentials.replace_tokens(&new.credential.id, generation, &set).await.unwrap());
+        assert!(put_tokens(store, &new.credential.id, generation, &set).await);
         assert_eq!(self::generation(store, &changed).await, Some(generation + 1));
     }
     store.subjects.ensure(&changed.subject, at(2)).await.unwrap();
@@ -152,7 +154,7 @@ pub(crate) async fn nobody_reads_what_was_already_replaced(world: &World) {
     for generation in 1..=60 {
         for (id, floor) in credentials.iter().zip(floors.iter()) {
             let set = tokens("next", generation);
-            assert!(world.one.credentials.replace_tokens(id, generation, &set).await.unwrap());
+            assert!(put_tokens(&world.one, id, generation, &set).await);
             floor.store(generation + 1, Ordering::SeqCst);
         }
     }
@@ -170,7 +172,7 @@ pub(crate) async fn without_a_cache_every_read_is_fresh(world: &World) {
     let new = new_connection(&key, "first", 1);
     world.one.connections.connect(&new).await.unwrap();
     assert!(!is_in_memory(&cold, &key).await);
-    world.one.credentials.replace_tokens(&new.credential.id, 1, &tokens("second", 2)).await.unwrap();
+    assert!(put_tokens(&world.one, &new.credential.id, 1, &tokens("second", 2)).await);
     assert_eq!(generation(&cold, &key).await, Some(2));
     cold.close().await;
 }
@@ -187,7 +189,7 @@ pub(crate) async fn a_caller_that_goes_away_leaves_no_stale_token(world: &World)
     let mut current = 1;
     for _ in 0..20 {
         let set = tokens("next", current);
-        let write = store.credentials.replace_tokens(&new.credential.id, current, &set);
+        let write = put_tokens(store, &new.credential.id, current, &set);
         // Dropped in the middle: handed in, not yet answered.
         let _ = tokio::time::timeout(Duration::from_micros(300), write).await;
         assert!(generation(store, &key).await.unwrap() >= current);

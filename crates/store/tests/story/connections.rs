@@ -7,7 +7,7 @@ use serde_json::json;
 use store::connections::{Connected, ConnectionKey, Filter, MetadataWrite, NewConnection, StateFilter};
 use tokio::sync::Barrier;
 
-use crate::world::{BROKEN, World, at, key, new_connection, object, octets, tokens};
+use crate::world::{World, at, break_grant, key, new_connection, object, octets, put_tokens, tokens};
 
 pub(crate) async fn a_connection_lives_through_disconnect_and_reconnect(world: &World) {
     let (one, two) = (&world.one.connections, &world.two.connections);
@@ -106,7 +106,7 @@ pub(crate) async fn a_group_shares_one_credential_until_the_last_leaves(world: &
     let standing = connections.standing(&jira).await.unwrap().unwrap();
     assert!(connections.standing(&confluence).await.unwrap().is_some());
     let (id, next) = (standing.credential, tokens("next", 2));
-    assert!(world.one.credentials.replace_tokens(&id, 1, &next).await.unwrap());
+    assert!(put_tokens(&world.one, &id, 1, &next).await);
     for key in [&jira, &confluence] {
         assert_eq!(connections.standing(key).await.unwrap().unwrap().generation, 2);
     }
@@ -157,7 +157,7 @@ pub(crate) async fn metadata_and_refreshes_lose_nothing_to_each_other(world: &Wo
     let refreshes = tokio::spawn(async move {
         for generation in 1..=30 {
             let set = tokens(&generation.to_string(), generation);
-            assert!(replica.credentials.replace_tokens(&id, generation, &set).await.unwrap());
+            assert!(put_tokens(&replica, &id, generation, &set).await);
         }
     });
     let writers: Vec<_> = (0..4)
@@ -192,7 +192,7 @@ pub(crate) async fn a_list_goes_page_by_page_through_its_filters(world: &World) 
     connections.connect(&new_connection(&work, "t", 1)).await.unwrap();
     connections.disconnect(&key("bert", "jira"), "operator", at(2)).await.unwrap();
     let broken = connections.standing(&key("carl", "jira")).await.unwrap().unwrap().credential;
-    world.one.credentials.mark_broken(&broken, 1, BROKEN, at(2)).await.unwrap();
+    assert!(break_grant(&world.one, &broken, 1, at(2)).await);
 
     let everything = connections.list(&Filter::default(), None, 100).await.unwrap();
     assert_eq!(everything.len(), 7);

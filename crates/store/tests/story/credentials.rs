@@ -2,8 +2,11 @@
 
 use model::{Account, ConnectionState};
 use store::credentials::SealedTokens;
+use store::refreshes::Claim;
 
-use crate::world::{BROKEN, World, at, key, new_connection, octets, tokens};
+use crate::world::{
+    BROKEN, World, at, break_grant, failed, key, new_claim, new_connection, octets, put_tokens, tokens,
+};
 
 pub(crate) async fn new_tokens_need_the_generation_that_was_seen(world: &World) {
     let new = new_connection(&key("anna", "github"), "first", 0);
@@ -14,9 +17,9 @@ pub(crate) async fn new_tokens_need_the_generation_that_was_seen(world: &World) 
     assert_eq!(format!("{read:?}"), format!("{:?}", new.credential));
     assert_eq!(octets(read.tokens.refresh_token.as_ref()), Some("refresh of first"));
 
-    assert!(!one.replace_tokens(&id, 2, &tokens("early", 10)).await.unwrap());
-    assert!(one.replace_tokens(&id, 1, &tokens("second", 20)).await.unwrap());
-    assert!(!two.replace_tokens(&id, 1, &tokens("late", 30)).await.unwrap());
+    assert!(!put_tokens(&world.one, &id, 2, &tokens("early", 10)).await);
+    assert!(put_tokens(&world.one, &id, 1, &tokens("second", 20)).await);
+    assert!(!put_tokens(&world.two, &id, 1, &tokens("late", 30)).await);
     let read = two.get(&id).await.unwrap().unwrap();
     assert_eq!((read.generation, read.refreshed_at), (2, Some(at(20))));
     assert_eq!(octets(read.tokens.access_token.as_ref()), Some("access of second"));
@@ -30,7 +33,7 @@ pub(crate) async fn new_tokens_need_the_generation_that_was_seen(world: &World) 
         Some(Account { id: "18".to_owned(), name: None })
     );
     let gone = vault::random::id();
-    assert!(!one.replace_tokens(&gone, 1, &tokens("gone", 20)).await.unwrap());
+    assert!(!put_tokens(&world.one, &gone, 1, &tokens("gone", 20)).await);
     one.set_account(&gone, &Account { id: "19".to_owned(), name: None }).await.unwrap();
     assert!(one.get(&gone).await.unwrap().is_none());
 }
@@ -39,7 +42,7 @@ pub(crate) async fn a_refresh_without_refresh_token_keeps_the_old_one(world: &Wo
     let new = new_connection(&key("anna", "github"), "first", 0);
     world.one.connections.connect(&new).await.unwrap();
     let bare = SealedTokens { refresh_token: None, extra: None, expires_at: None, ..tokens("second", 20) };
-    assert!(world.one.credentials.replace_tokens(&new.credential.id, 1, &bare).await.unwrap());
+    assert!(put_tokens(&world.one, &new.credential.id, 1, &bare).await);
     let read = world.two.credentials.get(&new.credential.id).await.unwrap().unwrap().tokens;
     assert_eq!(octets(read.access_token.as_ref()), Some("access of second"));
     assert_eq!(octets(read.refresh_token.as_ref()), Some("refresh of first"));
@@ -49,16 +52,19 @@ pub(crate) async fn a_refresh_without_refresh_token_keeps_the_old_one(world: &Wo
 
 pub(crate) async fn a_dead_grant_breaks_the_connection_until_new_tokens_come(world: &World) {
     let new = new_connection(&key("anna", "github"), "first", 0);
-    let (id, credentials) = (new.credential.id, &world.one.credentials);
+    let id = new.credential.id;
     world.one.connections.connect(&new).await.unwrap();
-    credentials.note_error(&id, 1, "provider_unavailable").await.unwrap();
-    credentials.note_error(&id, 7, "of another generation").await.unwrap();
-    assert!(!credentials.mark_broken(&id, 7, BROKEN, at(9)).await.unwrap());
+    let refreshes = &world.one.refreshes;
+    let claim = refreshes.claim(&new_claim(&id, 1)).await.unwrap().unwrap();
+    assert!(refreshes.settle(&claim, &failed("provider_unavailable")).await.unwrap());
+    let of_another = Claim { generation: 7, ..claim };
+    assert!(!refreshes.settle(&of_another, &failed("of another generation")).await.unwrap());
+    assert!(!refreshes.mark_broken(&of_another, BROKEN, None, at(9)).await.unwrap());
     let before = world.one.connections.get(&new.key).await.unwrap().unwrap();
     assert_eq!(before.last_error.as_deref(), Some("provider_unavailable"));
     assert_eq!(before.state, ConnectionState::Active);
 
-    assert!(credentials.mark_broken(&id, 1, BROKEN, at(10)).await.unwrap());
+    assert!(break_grant(&world.one, &id, 1, at(10)).await);
     let broken = world.one.connections.get(&new.key).await.unwrap().unwrap();
     assert_eq!(broken.state, ConnectionState::Broken { since: at(10), reason: BROKEN });
     assert_eq!(broken.updated_at, at(10));
@@ -67,7 +73,7 @@ pub(crate) async fn a_dead_grant_breaks_the_connection_until_new_tokens_come(wor
         Some((at(10), BROKEN))
     );
 
-    assert!(credentials.replace_tokens(&id, 1, &tokens("second", 20)).await.unwrap());
+    assert!(put_tokens(&world.one, &id, 1, &tokens("second", 20)).await);
     let mended = world.one.connections.get(&new.key).await.unwrap().unwrap();
     assert_eq!((mended.state, mended.last_error), (ConnectionState::Active, None));
     assert_eq!(world.one.connections.standing(&new.key).await.unwrap().unwrap().broken, None);
@@ -83,7 +89,7 @@ pub(crate) async fn of_many_refreshes_at_once_one_is_kept(world: &World) {
                 let replica = if caller % 2 == 0 { world.one.clone() } else { world.two.clone() };
                 let set = tokens(&format!("{generation} by {caller}"), generation);
                 tokio::spawn(async move {
-                    let kept = replica.credentials.replace_tokens(&id, generation, &set).await.unwrap();
+                    let kept = put_tokens(&replica, &id, generation, &set).await;
                     kept.then_some(caller)
                 })
             })

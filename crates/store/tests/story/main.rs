@@ -17,6 +17,7 @@ mod credentials;
 mod damage;
 mod opening;
 mod postgres_server;
+mod refreshes;
 mod rows;
 mod sqlite_file;
 mod world;
@@ -66,7 +67,62 @@ told! {
         a_write_to_one_connection_leaves_the_others_in_memory, nobody_reads_what_was_already_replaced,
         without_a_cache_every_read_is_fresh, a_caller_that_goes_away_leaves_no_stale_token,
         a_foreign_change_is_not_covered_up_by_a_write_of_our_own;
+    refreshes: a_commit_is_seen_in_the_standing_of_the_other_replica,
+        what_standings_do_not_show_leaves_them_in_memory, metadata_that_is_written_during_a_claim_stays,
+        leases_are_timed_by_the_clock_of_the_database, rows_of_the_schema_before_get_their_due_time;
     damage: a_damaged_row_is_an_error_that_names_its_table, a_damaged_row_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
     opening: a_newer_schema_is_refused, an_old_schema_is_not_touched_when_migrating_is_forbidden,
         eight_processes_that_start_at_once_all_come_up, migrating_twice_does_nothing;
+}
+
+/// Tells each chapter to both databases and to the simulated one, with a clock that the test moves.
+macro_rules! told_on_benches {
+    ($($chapter:ident),* $(,)?) => {
+        mod benches {
+            mod sqlite {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $chapter() {
+                    let bench = crate::refreshes::Bench::real(crate::world::World::sqlite().await).await;
+                    crate::refreshes::$chapter(&bench).await;
+                    bench.end().await;
+                }
+            )*}
+
+            mod postgres {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $chapter() {
+                    if let Some(world) = crate::world::World::postgres().await {
+                        let bench = crate::refreshes::Bench::real(world).await;
+                        crate::refreshes::$chapter(&bench).await;
+                        bench.end().await;
+                    }
+                }
+            )*}
+
+            mod simulated {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $chapter() {
+                    crate::refreshes::$chapter(&crate::refreshes::Bench::simulated()).await;
+                }
+            )*}
+        }
+    };
+}
+
+told_on_benches! {
+    of_many_claims_at_once_one_wins,
+    a_claim_needs_the_seen_generation_no_live_lease_and_an_unbroken_credential,
+    a_lease_that_ran_out_passes_on_and_its_first_holder_writes_nothing_more,
+    a_lease_that_was_given_back_is_not_prolonged, a_late_answer_is_kept_as_an_orphan_and_can_be_adopted,
+    adopting_needs_only_the_generation_and_ends_the_present_lease,
+    a_commit_takes_its_row_and_the_older_generations_with_it,
+    a_refresh_without_refresh_token_or_extra_keeps_the_old_ones,
+    ambiguous_calls_leave_one_row_a_generation_and_silence_sticks,
+    a_call_that_was_not_processed_leaves_no_row, failures_are_counted_until_new_tokens_come,
+    a_second_call_under_one_lease_raises_the_fence, the_due_time_is_set_for_the_generation_that_was_seen,
+    what_failed_at_a_provider_that_is_back_is_due_at_once,
+    each_due_credential_goes_to_one_of_two_replicas, what_is_broken_leased_or_excepted_is_not_taken,
+    a_lease_that_ran_out_without_an_end_is_found, an_erased_credential_takes_its_journal_with_it,
+    a_hold_stops_claims_until_it_is_lifted, a_grant_that_ends_is_warned_of_once_a_stage,
+    a_use_changes_nothing_else, the_backlog_is_counted
 }

@@ -6,7 +6,7 @@ use store::{Error, Store, testing};
 use tokio_postgres::NoTls;
 
 use crate::rows::subject;
-use crate::world::{World, at, eventually, key, new_connection, options, tokens};
+use crate::world::{World, at, eventually, key, new_connection, options, put_tokens, tokens};
 
 const END_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -28,7 +28,7 @@ async fn connections_that_the_server_ends_are_replaced_and_nothing_stale_is_read
             assert!(tries < 10, "{error}");
         }
         let set = tokens("next", current);
-        assert!(two.credentials.replace_tokens(&new.credential.id, current, &set).await.unwrap());
+        assert!(put_tokens(two, &new.credential.id, current, &set).await);
         eventually("the other replica sees it", async || generation().await.is_ok_and(|g| g == current + 1))
             .await;
     }
@@ -54,7 +54,7 @@ async fn while_nobody_listens_nothing_in_memory_counts() {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE datname = $1 AND application_name = 'claviger listener'";
     assert_eq!(client.query(end, &[&database]).await.unwrap().len(), 2);
-    assert!(two.credentials.replace_tokens(&new.credential.id, 1, &tokens("next", 2)).await.unwrap());
+    assert!(put_tokens(two, &new.credential.id, 1, &tokens("next", 2)).await);
     eventually("the other replica sees it", async || standing().await.generation == 2).await;
 
     client.batch_execute(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true")).await.unwrap();

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Account, Binding, ConnectionId, Label, Origin, ReconnectReason, Scopes, SystemClock, Timestamp, WriterId,
+    Account, Binding, ConnectionId, CredentialId, FixedClock, Label, Origin, ReconnectReason, Scopes,
+    SystemClock, Timestamp, WriterId,
 };
 use serde_json::{Map, Value as Json};
 use store::attempts::Attempt;
 use store::connections::{ConnectionKey, NewConnection};
 use store::credentials::{Credential, SealedTokens};
+use store::refreshes::{Ending, NewClaim, Settlement};
 use store::{Options, Store, testing};
 use vault::{Sealed, TokenHash, random};
 
@@ -18,6 +20,8 @@ pub(crate) struct World {
     pub(crate) two: Store,
     pub(crate) url: String,
     pub(crate) directory: tempfile::TempDir,
+    /// The time of a world that was opened with one of its own.
+    pub(crate) clock: Arc<FixedClock>,
 }
 
 pub(crate) fn options(url: &str) -> Options {
@@ -41,7 +45,18 @@ impl World {
     async fn open(url: String, directory: tempfile::TempDir) -> Self {
         let one = Store::open(&options(&url)).await.unwrap();
         let two = Store::open(&options(&url)).await.unwrap();
-        Self { one, two, url, directory }
+        Self { one, two, url, directory, clock: Arc::new(FixedClock::at(at(0))) }
+    }
+
+    /// The same with replicas that go by the world's own clock.
+    pub(crate) async fn at_a_time_of_its_own(self) -> Self {
+        self.end().await;
+        let mut options = options(&self.url);
+        options.clock = self.clock.clone();
+        let one = Store::open(&options).await.unwrap();
+        options.writer = random::id();
+        let two = Store::open(&options).await.unwrap();
+        Self { one, two, ..self }
     }
 
     pub(crate) async fn end(&self) {
@@ -140,6 +155,11 @@ pub(crate) fn credential(key: &ConnectionKey, name: &str, second: i64) -> Creden
         refreshed_at: None,
         broken: None,
         last_error: None,
+        failures: 0,
+        due_at: Some(at(second + 3300)),
+        used_at: Some(at(second)),
+        grant_started_at: Some(at(second)),
+        grant_ends_at: None,
     }
 }
 
@@ -153,6 +173,35 @@ pub(crate) fn new_connection(key: &ConnectionKey, name: &str, second: i64) -> Ne
         at: at(second),
         credential: credential(key, name, second),
     }
+}
+
+pub(crate) fn new_claim(id: &CredentialId, generation: i64) -> NewClaim {
+    let lease = Duration::from_secs(30);
+    NewClaim { credential: *id, generation, fence: 0, again: false, holder: random::id(), lease, step: 1 }
+}
+
+/// A call that the provider did not process, for this reason.
+pub(crate) fn failed(error: &str) -> Settlement {
+    let error = Some(error.to_owned());
+    Settlement { ending: Ending::NotProcessed, keep_lease: false, due_at: None, error }
+}
+
+/// Puts new tokens in place of those of `generation`, in one call and without a claim.
+pub(crate) async fn put_tokens(
+    store: &Store,
+    id: &CredentialId,
+    generation: i64,
+    set: &SealedTokens,
+) -> bool {
+    store.refreshes.adopt(id, generation, generation, set, None).await.unwrap()
+}
+
+/// Says that the grant is dead, as a refresh of its own finds out.
+pub(crate) async fn break_grant(store: &Store, id: &CredentialId, generation: i64, at: Timestamp) -> bool {
+    let fence = store.refreshes.look(id).await.unwrap().unwrap().fence;
+    let seen = NewClaim { fence, ..new_claim(id, generation) };
+    let claim = store.refreshes.claim(&seen).await.unwrap().unwrap();
+    store.refreshes.mark_broken(&claim, BROKEN, None, at).await.unwrap()
 }
 
 pub(crate) fn attempt(second: i64) -> Attempt {

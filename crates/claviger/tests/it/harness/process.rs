@@ -5,12 +5,15 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 /// How long a process may take to say that it is there; only a broken one needs it.
 const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// How often what it printed is looked through.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The program, running.
 pub(crate) struct Program {
@@ -69,6 +72,31 @@ impl Program {
         }
     }
 
+    /// Waits until it has said all of this in one line.
+    pub(crate) async fn said(&self, parts: &[&str]) {
+        let deadline = Instant::now() + READY_WITHIN;
+        while !self.printed().lines().any(|line| parts.iter().all(|part| line.contains(part))) {
+            assert!(Instant::now() < deadline, "no line with {parts:?} in:\n{}", self.printed());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Sends it a signal: `STOP`, `CONT` …
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "SIG{name} was not sent");
+    }
+
+    /// SIGKILL: it ends where it stands.
+    pub(crate) fn kill_9(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        self.printed()
+    }
+
     /// Everything that it printed so far, on both streams.
     pub(crate) fn printed(&self) -> String {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -76,8 +104,7 @@ impl Program {
 
     /// SIGTERM, and how it ended.
     pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let status = self.child.wait().unwrap();
         for reader in self.readers.drain(..) {
             reader.join().unwrap();

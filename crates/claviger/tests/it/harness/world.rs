@@ -199,12 +199,19 @@ pub(crate) fn configuration(
     let host = sandbox.trim_start_matches("http://");
     let key = MasterKey::generate();
     let database = database.map(|url| format!("url = \"{url}\"\n")).unwrap_or_default();
+    // Quick about its retries, and quiet unless somebody reads: most tests count calls.
+    let refresh = if lines.contains("[connect.refresh]") {
+        ""
+    } else {
+        "[connect.refresh]\nbackground = false\nfirst_retry = \"10ms\"\ncall_limit = \"3s\"\n"
+    };
     format!(
         "public_url = \"{url}\"\nfrontend_url = \"https://app.example.com\"\nkey = \"{}\"\ndata_dir = \"{folder}\"\n\
          [public]\nlisten = \"{listen}\"\n[backend]\nlisten = \"{listen}\"\n\
          [database]\n{database}[outbound]\nallow_private = [\"{host}\"]\nconnect_timeout = \"2s\"\ntimeout = \"3s\"\n\
          [integrations.sandbox]\nclient_id = \"claviger\"\nclient_secret = \"sandbox-secret\"\n\
-         parameters = {{ sandbox_url = \"{sandbox}\" }}\n{lines}",
+         parameters = {{ sandbox_url = \"{sandbox}\" }}\n\
+         {refresh}{lines}",
         key.expose()
     )
 }
