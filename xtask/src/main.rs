@@ -6,6 +6,8 @@
 //! - [`style`]: what no compiler checks
 //! - [`empty_root`]: the binary as process 1 of an empty root; [`http`]: how it is asked
 //! - [`mod@bench`]: what it costs, beside what it could cost
+//! - [`simulate`]: what is lost in a world of faults, by the failure table
+//! - [`soak`]: what is lost when replicas are killed again and again
 
 mod bench;
 mod empty_root;
@@ -14,6 +16,8 @@ mod install;
 mod process;
 mod service;
 mod services;
+mod simulate;
+mod soak;
 mod steps;
 mod style;
 
@@ -27,8 +31,10 @@ const USAGE: &str = "\
 usage: cargo xtask test [--only STEP]… [-- FILTER…]   everything, with real services
        cargo xtask check                              what needs no services: format, lints, style
        cargo xtask bench NAME [--connections N] [--seconds N] [--store sqlite|postgres]
+       cargo xtask simulate [--trials N] [--seed N] [--class CLASS] [--mode spool|commit] [--only-seed N] [--write]
+       cargo xtask soak kill [--minutes N] [--credentials N] [--every N] [--seed N] [--store sqlite|postgres|both]
 
-steps of test: fmt style clippy deny tests doctests rustdoc empty-root
+steps of test: fmt style clippy deny tests doctests rustdoc empty-root soak
 benches: token-read token-read-cold";
 
 fn main() -> ExitCode {
@@ -52,6 +58,8 @@ fn dispatch(arguments: Vec<String>) -> Result<()> {
         "test" => steps::test(&root()?, &arguments),
         "check" if arguments.is_empty() => steps::check(&root()?),
         "bench" => bench::run(&root()?, &arguments),
+        "simulate" => simulate::run(&root()?, &arguments),
+        "soak" => soak::run(&root()?, &arguments),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

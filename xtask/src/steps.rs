@@ -16,6 +16,7 @@ use crate::empty_root;
 use crate::install::{self, Need};
 use crate::process;
 use crate::services::Services;
+use crate::soak;
 use crate::style;
 
 struct Step {
@@ -85,6 +86,12 @@ const STEPS: &[Step] = &[
         what: "the binary as process 1 of an empty root",
         needs: &[],
         run: |run| empty_root::check(run.root, run.scratch),
+    },
+    Step {
+        name: "soak",
+        what: "replicas are killed, and nothing is lost that had reached them",
+        needs: &[Need::Postgres],
+        run: |run| soak::short(run.root).map(|()| Outcome::Passed),
     },
 ];
 
