@@ -50,8 +50,10 @@ const USAGE: &str = "usage: soak --binary FILE --folder DIR --database URL|sqlit
 const KEY: &str = "91c3e0a75fd2486b0e9a31d7b8f4625cc20d7e94a1f8563b7d04c9e2ab61f538";
 /// How long an access token lives: each credential is refreshed about every six seconds.
 const ACCESS_TOKEN_TTL: u64 = 8;
-/// The longest call, of which a successor's patience follows: this much and a minute.
+/// The longest call; a successor waits this much and for the holder to return.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// A replica that was killed is started again at once.
+const HOLDER_RETURNS: Duration = Duration::from_secs(20);
 /// How long a start or an answer may take; only a fault needs it.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// How long everything may take to settle: twice the patience.
@@ -176,12 +178,13 @@ impl Plan {
             "public_url = \"{public}\"\nkey = \"env:CLAVIGER_KEY\"\ndata_dir = \"{}\"\n\
              [public]\nlisten = \"{listen}\"\n[backend]\nlisten = \"{listen}\"\n{url}\
              [outbound]\nallow_private = [\"{host}\"]\n\
-             [connect.refresh]\ncall_limit = \"{}s\"\nper_second = 1000\n\
+             [connect.refresh]\ncall_limit = \"{}s\"\nholder_returns = \"{}s\"\nper_second = 1000\n\
              [log]\nlevel = \"warn\"\nformat = \"json\"\n\
              [integrations.sandbox]\nclient_id = \"claviger\"\nclient_secret = \"sandbox-secret\"\n\
              parameters = {{ sandbox_url = \"{sandbox}\" }}\n",
             data.display(),
             CALL_LIMIT.as_secs(),
+            HOLDER_RETURNS.as_secs(),
         );
         let file = self.folder.join(format!("claviger-{number}.toml"));
         fs::write(&file, text).with_context(|| file.display().to_string())?;

@@ -128,7 +128,7 @@ pub enum Ending {
 pub struct Settlement {
     /// How the call ended.
     pub ending: Ending,
-    /// Whether the lease is kept for another call ([`NewClaim::after`]).
+    /// Whether the lease is kept for another call ([`NewClaim::again`]).
     pub keep_lease: bool,
     /// When the background tries again; `None` leaves the due time as it is.
     pub due_at: Option<Timestamp>,

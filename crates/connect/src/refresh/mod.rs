@@ -1,6 +1,6 @@
 //! One refresh of one credential at a time, everywhere, and nothing ever lost (RFC 6749 §6).
 //!
-//! - [`flight`]: the algorithm, a state machine without I/O; [`rules`] has its times
+//! - [`flight`]: the algorithm, a state machine without I/O; [`steps`] is its vocabulary, [`rules`] has its times
 //! - `driver`: does what the flight says, with the store, the provider and the spool
 //! - [`spool`]: answers on their way to PostgreSQL
 //! - `circuit`: a provider that is down is left alone
@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod rules;
 pub mod schedule;
 pub mod spool;
+pub mod steps;
 
 use circuit::Circuits;
 pub use flight::Landing;
