@@ -43,6 +43,18 @@ impl Scopes {
         self.iter().filter(|token| !granted.contains(token)).map(str::to_owned).collect()
     }
 
+    /// The tokens of both.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).map(str::to_owned).collect()
+    }
+
+    /// The tokens that are in both.
+    #[must_use]
+    pub fn shared_with(&self, other: &Self) -> Self {
+        self.iter().filter(|token| other.contains(token)).map(str::to_owned).collect()
+    }
+
     /// Whether every token consists of the characters that RFC 6749 §3.3 allows: printable ASCII but `"` and `\`.
     pub fn is_well_formed(&self) -> bool {
         self.iter().all(|token| token.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)))

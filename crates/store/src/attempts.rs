@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use model::{
     AttemptId, Binding, CodeVerifier, IntegrationId, Label, Origin, ProviderId, Scopes, SubjectId, Timestamp,
 };
+use serde::{Deserialize, Serialize};
 use vault::{Sealed, TokenHash};
 
 use crate::Result;
@@ -52,6 +53,28 @@ pub struct Attempt {
     pub consumed_at: Option<Timestamp>,
     /// The hash of the cookie that the hop set; `None` before the hop and without binding.
     pub binding_hash: Option<TokenHash>,
+    /// What the one consent connects, `integration` first; empty where that is all.
+    pub members: Vec<Member>,
+}
+
+/// An integration that a consent connects, with what was asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Which.
+    pub integration: IntegrationId,
+    /// What was asked for it; the attempt's own scopes are those of all.
+    pub scopes: Scopes,
+}
+
+impl Attempt {
+    /// What the consent connects, at least one.
+    pub fn members(&self) -> Vec<Member> {
+        if self.members.is_empty() {
+            let (integration, scopes) = (self.integration.clone(), self.scopes.clone());
+            return vec![Member { integration, scopes }];
+        }
+        self.members.clone()
+    }
 }
 
 /// What the hop finds behind its ticket.

@@ -200,6 +200,18 @@ pub trait Connections: Send + Sync {
         generation: Option<i64>,
         at: Timestamp,
     ) -> Result<MetadataWrite>;
+    /// Lets a connection stand on another credential, if it still stands on `from`; deletes `from` if it was the last
+    /// there. Tells whether it did.
+    async fn move_to(
+        &self,
+        key: &ConnectionKey,
+        from: &CredentialId,
+        to: &CredentialId,
+        at: Timestamp,
+    ) -> Result<bool>;
+    /// At most `limit` connections of any subject that stand on consents of this account to this client (RFC 6749 §2.2),
+    /// the oldest consents first.
+    async fn of_account(&self, client_id: &str, account_id: &str, limit: u32) -> Result<Vec<Connection>>;
     /// Erases the tokens (unless another connection stands on them) and keeps the row as `disconnected`; `None` when
     /// there is no connection or it was disconnected already.
     async fn disconnect(&self, key: &ConnectionKey, by: &str, at: Timestamp) -> Result<Option<Connection>>;

@@ -30,7 +30,7 @@ columns! {
     /// Read by [`attempt`].
     attempt_columns = "id, subject, integration, label, provider, origin, return_to, binding, scopes, client_id, \
         redirect_uri, token_url, issuer, authorize_url, code_verifier, started_by, issued_at, expires_at, \
-        consumed_at, binding_hash";
+        consumed_at, binding_hash, members";
     /// Read by [`credential`].
     credential_columns = "id, subject, integration, provider, client_id, token_url, generation, account, \
         access_token, refresh_token, extra, token_type, scopes, expires_at, obtained_at, refreshed_at, broken_at, \
@@ -127,6 +127,7 @@ pub(crate) fn attempt(row: &dyn Columns) -> Result<Attempt> {
         expires_at: row.time()?,
         consumed_at: row.optional_time()?,
         binding_hash: row.optional_hash()?,
+        members: row.json()?,
     })
 }
 

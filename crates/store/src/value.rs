@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use model::{IntegrationId, SubjectId, Timestamp};
+use model::{Account, IntegrationId, SubjectId, Timestamp};
 use serde::Serialize;
 use vault::{Sealable, Sealed, TokenHash, WrappedKey};
 
@@ -145,12 +145,13 @@ pub(crate) fn attempt(
         attempt.expires_at.into(),
         attempt.consumed_at.into(),
         attempt.binding_hash.as_ref().map(Value::hash).into(),
+        Value::json("attempts.members", &attempt.members)?,
         ticket.map(Value::hash).into(),
         state.map(Value::hash).into(),
     ])
 }
 
-/// The parameters for `credential_columns`, then `updated_at`.
+/// The parameters for `credential_columns`, then `updated_at` and `account_id`.
 pub(crate) fn credential(credential: &Credential, updated_at: Timestamp) -> Result<Vec<Value>> {
     let [access_token, refresh_token, extra, token_type, scopes, expires_at, obtained_at] =
         tokens(&credential.tokens)?;
@@ -181,7 +182,13 @@ pub(crate) fn credential(credential: &Credential, updated_at: Timestamp) -> Resu
         credential.grant_started_at.into(),
         credential.grant_ends_at.into(),
         updated_at.into(),
+        account_id(credential.account.as_ref())?,
     ])
+}
+
+/// What finds an account among others.
+pub(crate) fn account_id(account: Option<&Account>) -> Result<Value> {
+    optional_text("credentials.account_id", account.map(|account| account.id.as_str()))
 }
 
 /// The parameters for a token set, in the order of `credential_columns`.

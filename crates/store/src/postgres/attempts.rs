@@ -12,7 +12,7 @@ const CREATE: &str = concat!(
     "INSERT INTO attempts (",
     attempt_columns!(),
     ", ticket, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-     $20, $21, $22)"
+     $20, $21, $22, $23)"
 );
 const START: &str = concat!(
     "UPDATE attempts SET state = $2, binding_hash = $3 WHERE ticket = $1 AND state IS NULL AND expires_at > $4 \

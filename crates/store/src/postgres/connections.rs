@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use model::Timestamp;
+use model::{CredentialId, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use super::{ANSWER_TIMEOUT, Postgres, execute, find, settle};
@@ -17,8 +17,8 @@ use crate::{Result, rows};
 const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
-    ", updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-     $21, $22, $23, $24, $25) \
+    ", updated_at, account_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+     $21, $22, $23, $24, $25, $26) \
      ON CONFLICT (id) DO NOTHING"
 );
 const CREATE: &str = "INSERT INTO connections (subject, integration, label, id, credential, generation, metadata, \
@@ -53,6 +53,15 @@ const SET_METADATA: &str = "UPDATE connections SET metadata = $4, generation = g
 const DISCONNECT: &str = "UPDATE connections SET credential = NULL, generation = generation + 1, \
     disconnected_at = $4, disconnected_by = $5, updated_at = $4 \
     WHERE subject = $1 AND integration = $2 AND label = $3";
+
+const MOVE: &str = "UPDATE connections SET credential = $5, generation = generation + 1, updated_at = $6 \
+    WHERE subject = $1 AND integration = $2 AND label = $3 AND credential = $4";
+const OF_ACCOUNT: &str = concat!(
+    "SELECT ",
+    connection_columns!(),
+    " FROM credentials k JOIN connections c ON c.credential = k.id \
+     WHERE k.client_id = $1 AND k.account_id = $2 ORDER BY k.id, c.id LIMIT $3"
+);
 
 /// One statement for each leading filter, so that each finds its index.
 macro_rules! list {
@@ -124,6 +133,30 @@ impl Connections for Postgres {
         settle(client, answer)
     }
 
+    async fn move_to(
+        &self,
+        key: &ConnectionKey,
+        from: &CredentialId,
+        to: &CredentialId,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let thing = Thing::connection(key);
+        let mut client = self.client().await?;
+        let moved = move_to(&mut client, key, from, to, at);
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, moved).await;
+        self.epochs.changed(thing);
+        settle(client, answer)
+    }
+
+    async fn of_account(&self, client_id: &str, account_id: &str, limit: u32) -> Result<Vec<Connection>> {
+        let values = [
+            Value::text("credentials.client_id", client_id)?,
+            Value::text("credentials.account_id", account_id)?,
+            i64::from(limit).into(),
+        ];
+        self.all(OF_ACCOUNT, &values, rows::connection).await
+    }
+
     async fn disconnect(&self, key: &ConnectionKey, by: &str, at: Timestamp) -> Result<Option<Connection>> {
         let thing = Thing::connection(key);
         let mut client = self.client().await?;
@@ -162,6 +195,23 @@ async fn connect(client: &mut Object, new: &NewConnection, thing: Thing) -> Resu
     execute(&transaction, TELL, &[Value::Text(thing.to_notice())]).await?;
     transaction.commit().await?;
     Ok(Connected { id, created })
+}
+
+async fn move_to(
+    client: &mut Object,
+    key: &ConnectionKey,
+    from: &CredentialId,
+    to: &CredentialId,
+    at: Timestamp,
+) -> Result<bool> {
+    let transaction = client.transaction().await?;
+    let rest = [Value::word(from), Value::word(to), at.into()];
+    let values: Vec<_> = value::key(key).into_iter().chain(rest).collect();
+    let moved = execute(&transaction, MOVE, &values).await? > 0;
+    erase(&transaction, Some(from.to_string())).await?;
+    execute(&transaction, TELL, &[Value::Text(Thing::connection(key).to_notice())]).await?;
+    transaction.commit().await?;
+    Ok(moved)
 }
 
 async fn merge_metadata(

@@ -4,11 +4,11 @@ use model::{Account, CredentialId};
 use super::Postgres;
 use crate::credentials::{Credential, Credentials};
 use crate::rows::credential_columns;
-use crate::value::Value;
+use crate::value::{self, Value};
 use crate::{Result, rows};
 
 const GET: &str = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE id = $1");
-const SET_ACCOUNT: &str = "UPDATE credentials SET account = $2 WHERE id = $1";
+const SET_ACCOUNT: &str = "UPDATE credentials SET account = $2, account_id = $3 WHERE id = $1";
 
 #[async_trait]
 impl Credentials for Postgres {
@@ -17,7 +17,7 @@ impl Credentials for Postgres {
     }
 
     async fn set_account(&self, id: &CredentialId, account: &Account) -> Result<()> {
-        let values = [Value::word(id), Value::json("credentials.account", account)?];
+        let values = [Value::word(id), Value::json("credentials.account", account)?, value::account_id(Some(account))?];
         self.execute(SET_ACCOUNT, &values).await.map(drop)
     }
 }

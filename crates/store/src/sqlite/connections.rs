@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::Timestamp;
+use model::{CredentialId, Timestamp};
 use rusqlite::{Connection as Database, params};
 use serde_json::{Map, Value as Json};
 
@@ -17,8 +17,8 @@ use crate::{Result, rows};
 const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
-    ", updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24, ?25) \
+    ", updated_at, account_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+     ?21, ?22, ?23, ?24, ?25, ?26) \
      ON CONFLICT (id) DO NOTHING"
 );
 const BEFORE: &str = "SELECT id, credential, metadata, generation FROM connections \
@@ -49,6 +49,15 @@ const SET_METADATA: &str = "UPDATE connections SET metadata = ?4, generation = g
 const DISCONNECT: &str = "UPDATE connections SET credential = NULL, generation = generation + 1, \
     disconnected_at = ?4, disconnected_by = ?5, updated_at = ?4 \
     WHERE subject = ?1 AND integration = ?2 AND label = ?3";
+
+const MOVE: &str = "UPDATE connections SET credential = ?5, generation = generation + 1, updated_at = ?6 \
+    WHERE subject = ?1 AND integration = ?2 AND label = ?3 AND credential = ?4";
+const OF_ACCOUNT: &str = concat!(
+    "SELECT ",
+    connection_columns!(),
+    " FROM credentials k JOIN connections c ON c.credential = k.id \
+     WHERE k.client_id = ?1 AND k.account_id = ?2 ORDER BY k.id, c.id LIMIT ?3"
+);
 
 /// One statement for each leading filter, so that each finds its index.
 macro_rules! list {
@@ -141,6 +150,33 @@ impl Connections for Sqlite {
                 Ok(now.map_or(MetadataWrite::NotFound, |now| MetadataWrite::Merged(Box::new(now))))
             })
             .await
+    }
+
+    async fn move_to(
+        &self,
+        key: &ConnectionKey,
+        from: &CredentialId,
+        to: &CredentialId,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let from = Value::word(from);
+        let rest = [from.clone(), Value::word(to), at.into()];
+        let values: Vec<_> = value::key(key).into_iter().chain(rest).collect();
+        let move_to = move |database: &Database| {
+            let moved = execute(database, MOVE, &values)? > 0;
+            execute(database, ERASE, &[from])?;
+            Ok(moved)
+        };
+        self.writer.write(&[Thing::connection(key)], move_to).await
+    }
+
+    async fn of_account(&self, client_id: &str, account_id: &str, limit: u32) -> Result<Vec<Connection>> {
+        let values = [
+            Value::text("credentials.client_id", client_id)?,
+            Value::text("credentials.account_id", account_id)?,
+            i64::from(limit).into(),
+        ];
+        self.readers.read(|database| all(database, OF_ACCOUNT, &values, rows::connection))
     }
 
     async fn disconnect(&self, key: &ConnectionKey, by: &str, at: Timestamp) -> Result<Option<Connection>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{ConnectionState, Label, Scopes};
+use model::{Account, ConnectionState, Label, Scopes};
 use serde_json::json;
 use store::connections::{Connected, ConnectionKey, Filter, MetadataWrite, NewConnection, StateFilter};
 use tokio::sync::Barrier;
@@ -127,6 +127,53 @@ pub(crate) async fn two_members_that_leave_at_once_leave_no_tokens_behind(world:
         assert!(matches!(both.unwrap(), (Some(_), Some(_))));
         assert_eq!(world.count("credentials").await, 0, "round {round}");
     }
+}
+
+pub(crate) async fn a_connection_moves_to_another_consent_only_from_the_one_it_stands_on(world: &World) {
+    let [jira, confluence] = connect_group(world, "anna").await;
+    let (one, two) = (&world.one.connections, &world.two.connections);
+    let old = one.standing(&jira).await.unwrap().unwrap().credential;
+    let wider = new_connection(&confluence, "wider", 5);
+    two.connect(&wider).await.unwrap();
+    let new = wider.credential.id;
+    assert_eq!(world.count("credentials").await, 2, "Jira still stands on the old one");
+
+    assert!(!one.move_to(&jira, &new, &old, at(6)).await.unwrap(), "it does not stand there");
+    assert!(one.move_to(&jira, &old, &new, at(6)).await.unwrap());
+    assert!(!one.move_to(&jira, &old, &new, at(7)).await.unwrap(), "it has moved");
+    let standing = one.standing(&jira).await.unwrap().unwrap();
+    assert_eq!(octets(standing.access_token.as_ref()), Some("access of wider"));
+    let moved = two.get(&jira).await.unwrap().unwrap();
+    assert_eq!((moved.credential, moved.generation, moved.updated_at), (Some(new), 2, at(6)));
+    assert_eq!(moved.connected_at, at(1), "nobody connected it anew");
+    assert_eq!(world.count("credentials").await, 1, "nobody stands on the old one");
+
+    one.disconnect(&jira, "operator", at(8)).await.unwrap().unwrap();
+    assert!(!one.move_to(&jira, &new, &new, at(9)).await.unwrap(), "a disconnected one stays so");
+    assert!(two.standing(&confluence).await.unwrap().is_some());
+}
+
+pub(crate) async fn an_accounts_connections_are_found(world: &World) {
+    let [jira, confluence] = connect_group(world, "anna").await;
+    let (one, two) = (&world.one, &world.two);
+    let mut other = new_connection(&key("bert", "jira"), "other", 2);
+    other.credential.account = None;
+    one.connections.connect(&other).await.unwrap();
+    let of = |account: &'static str| async move {
+        let found = world.two.connections.of_account("our app", account, 10).await.unwrap();
+        found.into_iter().map(|connection| connection.key).collect::<Vec<_>>()
+    };
+    let mut found = of("17").await;
+    found.sort_by(|one, other| other.integration.cmp(&one.integration));
+    assert_eq!(found, [jira.clone(), confluence]);
+    assert_eq!(two.connections.of_account("our app", "17", 1).await.unwrap().len(), 1);
+    assert!(two.connections.of_account("another app", "17", 10).await.unwrap().is_empty());
+
+    let account = Account { id: "18".to_owned(), name: None };
+    one.credentials.set_account(&other.credential.id, &account).await.unwrap();
+    assert_eq!(of("18").await, [other.key]);
+    one.connections.disconnect(&jira, "operator", at(3)).await.unwrap().unwrap();
+    assert_eq!(of("17").await.len(), 1);
 }
 
 pub(crate) async fn metadata_is_merged_and_knows_its_generation(world: &World) {

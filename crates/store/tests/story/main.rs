@@ -57,6 +57,7 @@ told! {
         a_dead_grant_breaks_the_connection_until_new_tokens_come, of_many_refreshes_at_once_one_is_kept;
     connections: a_connection_lives_through_disconnect_and_reconnect, two_replicas_that_connect_make_one_row,
         a_group_shares_one_credential_until_the_last_leaves, two_members_that_leave_at_once_leave_no_tokens_behind,
+        a_connection_moves_to_another_consent_only_from_the_one_it_stands_on, an_accounts_connections_are_found,
         metadata_is_merged_and_knows_its_generation, metadata_and_refreshes_lose_nothing_to_each_other,
         a_list_goes_page_by_page_through_its_filters;
     audit: two_writers_keep_two_chains_that_hold, a_chain_begins_with_what_it_found,

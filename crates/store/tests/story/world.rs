@@ -226,6 +226,7 @@ pub(crate) fn attempt(second: i64) -> Attempt {
         expires_at: at(second + 600),
         consumed_at: None,
         binding_hash: None,
+        members: Vec::new(),
     }
 }
 
