@@ -68,6 +68,7 @@ impl Job {
         let connect = &app.connect;
         match self {
             Self::SweepAttempts => {
+                told("questions.sweep_failed", connect.sweep_questions().await);
                 told("attempts.sweep_failed", sweep_attempts(app, plan.attempt_retention).await);
             }
             Self::Refresh => {

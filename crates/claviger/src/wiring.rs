@@ -27,6 +27,7 @@ use tracing::warn;
 use url::Url;
 use vault::{Keyring, MasterKey, WrappedKey};
 
+use crate::config::groups::with_groups;
 use crate::config::layers::embedded_database;
 use crate::config::{Config, ConfigError, Database, Integration, LocaleTag, Outbound, Refresh, SecretSource};
 use crate::restored::TrailMark;
@@ -76,7 +77,7 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
     not_zero("connect.attempt_ttl", config.connect.attempt_ttl.0)?;
     let frontend_url = config.frontend_url.as_deref().map(frontend_url).transpose()?;
     let mut integrations = BTreeMap::new();
-    for (name, integration) in &config.integrations {
+    for (name, integration) in &with_groups(&config.integrations, &config.groups, &catalog)? {
         let (id, configured) = check_integration(name, integration, &catalog, &mut warnings)?;
         integrations.insert(id, configured);
     }

@@ -9,8 +9,8 @@
 
 use model::pkce::Pkce;
 use model::{
-    Actor, AttemptId, AuditEvent, Binding, CodeVerifier, IntegrationId, Label, Origin, Outcome, Scopes,
-    Secret, SubjectId, Timestamp,
+    Actor, AttemptId, AuditEvent, Binding, CodeVerifier, GroupId, IntegrationId, Label, Origin, Outcome,
+    Scopes, Secret, SubjectId, Timestamp,
 };
 use provider::catalog::AuthorizeRequest;
 use store::attempts::Attempt;
@@ -18,7 +18,8 @@ use tracing::info;
 use url::Url;
 use vault::TokenHash;
 
-use crate::{Connect, Error, Result};
+use crate::integrations::Integration;
+use crate::{Connect, Error, Result, groups};
 
 /// The longest `loginHint` that is passed on.
 const MAX_LOGIN_HINT: usize = 320;
@@ -30,8 +31,10 @@ const MAX_SCOPES: usize = 4096;
 pub struct Request {
     /// Who will own the connection.
     pub subject: SubjectId,
-    /// At which integration; `None` for the configured default.
+    /// At which integration; `None` for the group, or without one for the configured default.
     pub integration: Option<IntegrationId>,
+    /// At every integration of this group, with one consent.
+    pub group: Option<GroupId>,
     /// Under which label.
     pub label: Label,
     /// Scopes instead of the integration's.
@@ -61,17 +64,15 @@ impl Connect {
     /// Begins an attempt.
     pub async fn authorize(&self, request: Request) -> Result<Authorization> {
         let settings = &self.parts.settings;
-        let integration_id =
-            request.integration.or_else(|| settings.default_provider.clone()).ok_or_else(|| {
-                Error::InvalidParameter {
-                    name: "provider",
-                    rule: "name the integration to connect".to_owned(),
-                }
-            })?;
-        let integration = self.integration(&integration_id, &request.subject).await?;
         let return_to = request.return_to.as_deref().map(|url| self.check_return_to(url)).transpose()?;
-        let scopes = check_scopes(request.scopes)?.unwrap_or_else(|| integration.scopes.clone());
+        let own_scopes = check_scopes(request.scopes.clone())?;
         check_login_hint(request.login_hint.as_deref())?;
+        let integrations = self.to_connect(&request).await?;
+        let Some(integration) = integrations.first() else { return Err(Error::Interrupted) };
+        let members = groups::asked(&integrations, own_scopes);
+        let held = self.held_beside(&integrations, &request.subject, &request.label).await?;
+        let scopes =
+            members.iter().fold(Scopes::default(), |all, member| all.with(&member.scopes)).with(&held);
         self.admit(&request.subject).await?;
 
         let id: AttemptId = vault::random::id();
@@ -88,13 +89,13 @@ impl Connect {
             .then(|| CodeVerifier::from_random(&vault::random::octets()))
             .map(|verifier| self.parts.keyring.seal(&id, &verifier));
         let own_ttl =
-            settings.integrations.get(&integration_id).and_then(|configured| configured.attempt_ttl);
+            settings.integrations.get(&integration.id).and_then(|configured| configured.attempt_ttl);
         let ttl = own_ttl.unwrap_or(settings.attempt_ttl);
         let now = self.now();
         let attempt = Attempt {
             id,
             subject: request.subject,
-            integration: integration_id,
+            integration: integration.id.clone(),
             label: request.label,
             provider: integration.entry.id.clone(),
             origin: request.origin,
@@ -112,6 +113,7 @@ impl Connect {
             expires_at: now + ttl,
             consumed_at: None,
             binding_hash: None,
+            members: if integration.entry.group.is_some() { members } else { Vec::new() },
         };
 
         let secret = vault::random::token();
@@ -138,6 +140,25 @@ impl Connect {
             origin = attempt.origin.word(), outcome = "success", "attempt.started"
         );
         Ok(Authorization { auth_url, expires_at: attempt.expires_at })
+    }
+
+    /// The integrations that are meant: one, or the members of a group.
+    async fn to_connect(&self, request: &Request) -> Result<Vec<Integration>> {
+        let invalid = |name, rule: &str| Err(Error::InvalidParameter { name, rule: rule.to_owned() });
+        let Some(group) = &request.group else {
+            let id = request.integration.as_ref().or(self.parts.settings.default_provider.as_ref());
+            return match id {
+                Some(id) => Ok(vec![self.integration(id, &request.subject).await?]),
+                None => invalid("provider", "name the integration to connect"),
+            };
+        };
+        if request.integration.is_some() {
+            return invalid("group", "name a provider or a group, not both");
+        }
+        if request.scopes.is_some() {
+            return invalid("scopes", "leave them out: each member of the group asks for its own");
+        }
+        self.members(group, &request.subject).await
     }
 
     /// The authorization request with its state (RFC 6749 §4.1.1) and its challenge (RFC 7636 §4.3).

@@ -7,10 +7,11 @@
 //! 4. The attempt is consumed, before the code is exchanged: of any number of callbacks with one state one goes on.
 //! 5. The code is exchanged (RFC 6749 §4.1.3) where the attempt was pinned to.
 //! 6. The tokens are sealed and stored; only then is the new token used, to ask whose account it is.
-//! 7. The browser goes to `returnTo`, or to the configured front end.
+//! 7. Where it is another account than before, the person is asked (`question`). Else the browser goes to `returnTo`, or to the configured front end.
 
 mod ending;
 mod exchange;
+pub mod question;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +21,7 @@ use provider::catalog::Entry;
 use store::attempts::Attempt;
 use vault::TokenHash;
 
+use self::ending::Ending;
 use crate::integrations::callback_id;
 use crate::{Connect, Error, hop};
 
@@ -156,10 +158,15 @@ impl Connect {
         let plane = self.clone();
         let query = arrival.query.clone();
         let ended = self.detach(async move { plane.finish(attempt, entry, code, &query).await }).await;
-        let (attempt, failure) = ended.map_err(|_| Refusal::Failed(Error::Interrupted))??;
+        let (attempt, ending) = ended.map_err(|_| Refusal::Failed(Error::Interrupted))??;
+        let (failure, location) = match ending {
+            Ending::Connected => (None, self.destination(&attempt, None)),
+            Ending::Failed(code) => (Some(code), self.destination(&attempt, Some(code))),
+            Ending::Question(link) => (None, Some(self.question_url(&link))),
+        };
         Ok(Destination {
             failure,
-            location: self.destination(&attempt, failure),
+            location,
             subject: attempt.subject,
             integration: attempt.integration,
             spent_cookie,
@@ -173,14 +180,14 @@ impl Connect {
         entry: Arc<Entry>,
         code: Secret<String>,
         query: &[(String, String)],
-    ) -> std::result::Result<(Attempt, Option<ProblemCode>), Refusal> {
+    ) -> std::result::Result<(Attempt, Ending), Refusal> {
         let started = Instant::now();
         let outcome = match entry.region_from_callback(query) {
             Ok(region) => self.exchange(&attempt, &code, region).await,
             Err(unknown) => Err(Error::InvalidParameter { name: "location", rule: unknown.to_string() }),
         };
-        let failure = self.conclude(&attempt, outcome, started.elapsed()).await?;
-        Ok((attempt, failure))
+        let ending = self.conclude(&attempt, outcome, started.elapsed()).await?;
+        Ok((attempt, ending))
     }
 
     /// Step 1: an error of the provider (RFC 6749 §4.1.2.1) spends the attempt.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{IntegrationId, ProblemCode, ReconnectReason, SubjectId, Timestamp};
+use model::{GroupId, IntegrationId, ProblemCode, ReconnectReason, SubjectId, Timestamp};
 use provider::answer::AnswerError;
 use store::connections::ConnectionKey;
 
@@ -21,6 +21,18 @@ pub enum Error {
     IntegrationNotFound {
         /// The name.
         integration: IntegrationId,
+    },
+    /// The catalog has no such group.
+    #[error("no group is named {group}")]
+    GroupNotFound {
+        /// The name.
+        group: GroupId,
+    },
+    /// No member of the group has app credentials.
+    #[error("no member of the group {group} is configured")]
+    GroupNotConfigured {
+        /// The group.
+        group: GroupId,
     },
     /// The configuration or the request names a provider that the catalog lacks.
     #[error("the catalog has no provider {provider}")]
@@ -127,6 +139,8 @@ impl Error {
         match self {
             Self::SubjectNotFound { .. } => ProblemCode::SubjectNotFound,
             Self::IntegrationNotFound { .. } => ProblemCode::IntegrationNotFound,
+            Self::GroupNotFound { .. } => ProblemCode::GroupNotFound,
+            Self::GroupNotConfigured { .. } => ProblemCode::GroupNotConfigured,
             Self::ProviderNotFound { .. } => ProblemCode::ProviderNotFound,
             Self::IntegrationNotConfigured { .. } => ProblemCode::IntegrationNotConfigured,
             Self::IntegrationInConfiguration { .. } => ProblemCode::IntegrationInConfiguration,

@@ -24,6 +24,7 @@ pub mod refresh;
 pub mod return_to;
 pub mod status;
 
+mod groups;
 mod plane;
 
 pub use error::Error;

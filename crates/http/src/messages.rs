@@ -101,6 +101,20 @@ impl Language {
         self.text(name, &[])
     }
 
+    /// A message about a change of accounts, for templates.
+    pub(crate) fn account_change(
+        self,
+        name: &str,
+        product: &str,
+        integration: &str,
+        before: &str,
+        after: &str,
+    ) -> String {
+        let arguments =
+            [("product", product), ("integration", integration), ("before", before), ("after", after)];
+        self.text(name, &arguments)
+    }
+
     /// A message with one argument, for templates.
     pub(crate) fn with(self, name: &str, argument: &str, value: &str) -> String {
         self.text(name, &[(argument, value)])

@@ -199,6 +199,9 @@ impl Problem {
             | Error::IntegrationInConfiguration { integration } => {
                 problem.argument("integration", integration).member("integration", integration.as_str())
             }
+            Error::GroupNotFound { group } | Error::GroupNotConfigured { group } => {
+                problem.argument("group", group).member("group", group.as_str())
+            }
             Error::ProviderNotFound { provider } => problem.argument("provider", provider),
             Error::IntegrationNotConfigured { integration, missing } => problem
                 .argument("integration", integration)

@@ -41,6 +41,10 @@ pub fn all(app: &App) -> Router {
 fn public_routes(app: &App) -> Router<App> {
     let router = Router::new()
         .route("/connect/start/{ticket}", get(hop::depart).head(no_head))
+        .route(
+            "/connect/account/{link}",
+            get(pages::account::page).head(no_head).post(pages::account::answer),
+        )
         .route("/connect/done/{integration}", get(pages::connected::page))
         .route("/api/oauth/callback", get(callback::callback).head(no_head))
         .route("/api/oauth/callback/{id}", get(callback::callback_of).head(no_head))

@@ -91,6 +91,10 @@ problem_codes! {
     SubjectNotFound => 404, "subject_not_found", None;
     /// No integration has that name.
     IntegrationNotFound => 404, "integration_not_found", None;
+    /// The catalog has no group of that name.
+    GroupNotFound => 404, "group_not_found", None;
+    /// No member of the group has app credentials.
+    GroupNotConfigured => 400, "group_not_configured", None;
     /// No catalog entry has that name.
     ProviderNotFound => 404, "provider_not_found", None;
     /// The integration has no app credentials.
@@ -134,6 +138,8 @@ problem_codes! {
     AdminConsentRequired => 400, "admin_consent_required", Reconnect;
     /// The provider sent another error to the callback.
     ProviderRefused => 400, "provider_refused", Reconnect;
+    /// The person consented with another account than before, and kept the one that was connected.
+    AccountKept => 400, "account_kept", Reconnect;
     /// The provider answered the code exchange with an error, or with something that is no token answer.
     ExchangeFailed => 502, "exchange_failed", Reconnect;
     // Ourselves

@@ -2,12 +2,14 @@
 
 use async_trait::async_trait;
 use model::{
-    AttemptId, Binding, CodeVerifier, IntegrationId, Label, Origin, ProviderId, Scopes, SubjectId, Timestamp,
+    AttemptId, Binding, CodeVerifier, CredentialId, IntegrationId, Label, Origin, ProviderId, Scopes,
+    SubjectId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use vault::{Sealed, TokenHash};
 
 use crate::Result;
+use crate::credentials::Credential;
 
 /// One authorization in flight. Everything that the callback needs is pinned here at the start, so that nothing the
 /// browser brings back decides where a code is sent.
@@ -90,6 +92,17 @@ pub enum Hop {
     Unknown,
 }
 
+/// A consent of another account than before, which waits for the person's word.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The attempt that yielded it.
+    pub attempt: Attempt,
+    /// What it yielded.
+    pub held: CredentialId,
+    /// Until when the person may answer.
+    pub answer_by: Timestamp,
+}
+
 /// The rows of `attempts`.
 #[async_trait]
 pub trait Attempts: Send + Sync {
@@ -110,6 +123,23 @@ pub trait Attempts: Send + Sync {
     /// Uses up the attempt. Of any number of callers, on any number of replicas, one gets it; an attempt that was used
     /// or has expired at `now` yields `None`.
     async fn consume(&self, state: &TokenHash, now: Timestamp) -> Result<Option<Attempt>>;
+    /// Keeps what a consent has yielded until the person says whether it may take the place of what was there: writes the
+    /// credential, on which no connection stands yet, and the question's link.
+    async fn ask(
+        &self,
+        attempt: &AttemptId,
+        credential: &Credential,
+        question: &TokenHash,
+        answer_by: Timestamp,
+    ) -> Result<()>;
+    /// Reads the question behind a link; `None` when it is unknown, answered, or too old at `now`.
+    async fn question(&self, question: &TokenHash, now: Timestamp) -> Result<Option<Question>>;
+    /// Answers a question, once: of any number of callers one gets it.
+    async fn answer(&self, question: &TokenHash, now: Timestamp) -> Result<Option<Question>>;
+    /// At most `limit` questions that were not answered before `before`, or not put into effect.
+    async fn unanswered(&self, before: Timestamp, limit: u32) -> Result<Vec<Question>>;
+    /// Forgets that a question was asked.
+    async fn settle_question(&self, attempt: &AttemptId) -> Result<()>;
     /// Deletes at most `limit` attempts that expired before `before`; tells how many.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64>;
 }

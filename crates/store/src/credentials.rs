@@ -121,6 +121,8 @@ pub struct Credential {
 pub trait Credentials: Send + Sync {
     /// Reads one.
     async fn get(&self, id: &CredentialId) -> crate::Result<Option<Credential>>;
+    /// Deletes one on which no connection stands; tells whether it did.
+    async fn erase(&self, id: &CredentialId) -> crate::Result<bool>;
     /// Names the account that the credential acts for; nothing happens when the credential is gone.
     async fn set_account(&self, id: &CredentialId, account: &Account) -> crate::Result<()>;
 }

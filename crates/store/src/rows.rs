@@ -7,7 +7,7 @@ use vault::WrappedKey;
 
 use crate::Result;
 use crate::api_keys::ApiKey;
-use crate::attempts::Attempt;
+use crate::attempts::{Attempt, Question};
 use crate::audit::{AuditEntry, Head};
 use crate::columns::{Columns, Reader};
 use crate::connections::{Connection, ConnectionKey, Standing};
@@ -31,6 +31,8 @@ columns! {
     attempt_columns = "id, subject, integration, label, provider, origin, return_to, binding, scopes, client_id, \
         redirect_uri, token_url, issuer, authorize_url, code_verifier, started_by, issued_at, expires_at, \
         consumed_at, binding_hash, members";
+    /// Read by [`question`] after `attempt_columns`.
+    question_columns = "held, answer_by";
     /// Read by [`credential`].
     credential_columns = "id, subject, integration, provider, client_id, token_url, generation, account, \
         access_token, refresh_token, extra, token_type, scopes, expires_at, obtained_at, refreshed_at, broken_at, \
@@ -105,7 +107,15 @@ pub(crate) fn integration(row: &dyn Columns) -> Result<IntegrationRow> {
 }
 
 pub(crate) fn attempt(row: &dyn Columns) -> Result<Attempt> {
-    let mut row = Reader::of("attempts", attempt_columns!(), row);
+    read_attempt(&mut Reader::of("attempts", attempt_columns!(), row))
+}
+
+pub(crate) fn question(row: &dyn Columns) -> Result<Question> {
+    let mut row = Reader::of("attempts", concat!(attempt_columns!(), ", ", question_columns!()), row);
+    Ok(Question { attempt: read_attempt(&mut row)?, held: row.id()?, answer_by: row.time()? })
+}
+
+fn read_attempt(row: &mut Reader<'_>) -> Result<Attempt> {
     Ok(Attempt {
         id: row.id()?,
         subject: row.id()?,

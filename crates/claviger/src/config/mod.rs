@@ -3,9 +3,11 @@
 //!
 //! - [`layers`]: the four layers become one table
 //! - [`secret`]: the one type of all secrets
+//! - [`groups`]: one app for all members of a group
 //! - [`mod@duration`]: how durations are written
 
 pub mod duration;
+pub mod groups;
 pub mod layers;
 pub mod secret;
 
@@ -16,6 +18,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub use duration::HumanDuration;
+pub use groups::Group;
 pub use layers::{ConfigError, Flags, load};
 pub use secret::SecretSource;
 
@@ -39,6 +42,7 @@ pub struct Config {
     pub outbound: Outbound,
     pub log: Log,
     pub locale: Locale,
+    pub groups: BTreeMap<String, Group>,
     pub integrations: BTreeMap<String, Integration>,
 }
 
@@ -152,7 +156,7 @@ pub enum LocaleTag {
     Et,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
 pub struct Integration {

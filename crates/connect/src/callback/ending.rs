@@ -2,14 +2,25 @@
 
 use std::time::Duration;
 
-use model::{Actor, AuditEvent, Outcome, ProblemCode, Scopes};
+use model::{Actor, AuditEvent, Outcome, ProblemCode, Secret};
 use provider::answer::{AnswerError, Class};
 use store::attempts::Attempt;
 use tracing::{info, warn};
 use url::Url;
 
+use super::exchange::Exchanged;
 use super::{Reason, Refusal};
 use crate::{Connect, Error, Result};
+
+/// How an attempt has ended.
+pub(super) enum Ending {
+    /// With connections.
+    Connected,
+    /// Without.
+    Failed(ProblemCode),
+    /// Not yet: the person is asked at this link.
+    Question(Secret<String>),
+}
 
 /// The parameters that tell the product how it ended.
 const OUTCOME: [&str; 3] = ["oauth", "provider", "code"];
@@ -19,18 +30,25 @@ impl Connect {
     pub(super) async fn conclude(
         &self,
         attempt: &Attempt,
-        outcome: Result<Scopes>,
+        outcome: Result<Exchanged>,
         took: Duration,
-    ) -> std::result::Result<Option<ProblemCode>, Refusal> {
+    ) -> std::result::Result<Ending, Refusal> {
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let error = match outcome {
-            Ok(missing) => {
+            Ok(Exchanged::AnotherAccount(link)) => {
+                info!(
+                    subject = %attempt.subject, integration = %attempt.integration, attempt = %attempt.id,
+                    outcome = "success", duration_ms, "attempt.undecided"
+                );
+                return Ok(Ending::Question(link));
+            }
+            Ok(Exchanged::Connected { missing }) => {
                 info!(
                     subject = %attempt.subject, integration = %attempt.integration, attempt = %attempt.id,
                     origin = attempt.origin.word(), scopes_missing = %missing, outcome = "success", duration_ms,
                     "attempt.completed"
                 );
-                return Ok(None);
+                return Ok(Ending::Connected);
             }
             Err(error) => error,
         };
@@ -59,7 +77,7 @@ impl Connect {
                 .fact("attempt", attempt.id.to_string()),
         )
         .await?;
-        Ok(Some(code))
+        Ok(Ending::Failed(code))
     }
 
     /// Step 7: where the browser goes, with how it ended in the query.

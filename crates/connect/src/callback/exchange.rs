@@ -1,17 +1,34 @@
 //! Steps 5 and 6: the code becomes tokens, and the tokens a connection.
 
-use model::{Account, Actor, AuditEvent, CredentialId, Outcome, Scopes, Secret, Timestamp};
+use std::time::Duration;
+
+use model::{Account, Actor, AuditEvent, CredentialId, IntegrationId, Outcome, Scopes, Secret, Timestamp};
 use provider::catalog::{Entry, Region};
 use provider::exchange::{CodeExchange, TokenAnswer, exchange_code};
 use provider::identity::fetch_account;
 use serde_json::Map;
-use store::attempts::Attempt;
+use store::attempts::{Attempt, Member};
 use store::connections::{ConnectionKey, NewConnection};
 use store::credentials::{Credential, SealedTokens};
 use tracing::warn;
+use vault::TokenHash;
 
 use crate::integrations::Integration;
 use crate::{Connect, Error, Result};
+
+/// How long a person may think about an account that is another one than before.
+const TIME_TO_ANSWER: Duration = Duration::from_mins(30);
+
+/// What an exchange has led to.
+pub(super) enum Exchanged {
+    /// The connections stand on the new credential.
+    Connected {
+        /// What was asked for and not granted.
+        missing: Scopes,
+    },
+    /// It is another account than before: the link of the question to the person.
+    AnotherAccount(Secret<String>),
+}
 
 impl Connect {
     /// Steps 5 and 6.
@@ -20,7 +37,7 @@ impl Connect {
         attempt: &Attempt,
         code: &Secret<String>,
         region: Option<Region>,
-    ) -> Result<Scopes> {
+    ) -> Result<Exchanged> {
         let integration = self.integration(&attempt.integration, &attempt.subject).await?;
         if integration.app.client_id != attempt.client_id {
             // The app was exchanged while the person consented; its secret must not meet another app's code.
@@ -71,26 +88,64 @@ impl Connect {
             grant_started_at: Some(now),
             grant_ends_at: integration.entry.refresh.fixed_end.map(|life| now + life),
         };
-        self.stand_on(attempt, credential).await?;
-        if let Some(account) = self.account(&integration, endpoints.userinfo.as_deref(), &answer).await {
-            self.store().credentials.set_account(&id, &account).await?;
+        let before = self.accounts_before(attempt).await?;
+        let account = if before.is_empty() {
+            self.stand_on(attempt, &credential).await?;
+            self.learn_account(&integration, endpoints.userinfo.as_deref(), &answer, &id).await?
+        } else {
+            // Durable before its token is used, and nobody's before we know whose it is.
+            let link = vault::random::token();
+            let (question, answer_by) = (TokenHash::of(link.expose()), now + TIME_TO_ANSWER);
+            self.store().attempts.ask(&attempt.id, &credential, &question, answer_by).await?;
+            let account =
+                self.learn_account(&integration, endpoints.userinfo.as_deref(), &answer, &id).await?;
+            if account.as_ref().is_some_and(|account| before.iter().any(|before| before.id != account.id)) {
+                return Ok(Exchanged::AnotherAccount(link));
+            }
+            self.store().attempts.answer(&question, self.now()).await?;
+            self.stand_on(attempt, &credential).await?;
+            self.store().attempts.settle_question(&attempt.id).await?;
+            account
+        };
+        if let Some(account) = account {
+            self.gather(attempt, &id, &granted, &account).await?;
         }
-        Ok(attempt.scopes.missing_in(&granted))
+        Ok(Exchanged::Connected { missing: attempt.scopes.missing_in(&granted) })
     }
 
-    async fn stand_on(&self, attempt: &Attempt, credential: Credential) -> Result<()> {
+    /// The accounts of the connections whose place the new consent would take.
+    async fn accounts_before(&self, attempt: &Attempt) -> Result<Vec<Account>> {
+        let mut accounts = Vec::new();
+        for member in attempt.members() {
+            let connection = self.store().connections.get(&key(attempt, member.integration)).await?;
+            let live = connection.filter(|connection| connection.credential.is_some());
+            accounts.extend(live.and_then(|connection| connection.account));
+        }
+        Ok(accounts)
+    }
+
+    /// Lets every member that the consent was asked for stand on its credential.
+    pub(super) async fn stand_on(&self, attempt: &Attempt, credential: &Credential) -> Result<()> {
+        for member in attempt.members() {
+            self.connect_member(attempt, member, credential).await?;
+        }
+        Ok(())
+    }
+
+    async fn connect_member(&self, attempt: &Attempt, member: Member, credential: &Credential) -> Result<()> {
         let now = self.now();
+        let integration = member.integration.clone();
         let connected = self
             .store()
             .connections
             .connect(&NewConnection {
                 id: vault::random::id(),
-                key: key(attempt),
+                key: key(attempt, member.integration),
                 metadata: Map::new(),
-                requested_scopes: attempt.scopes.clone(),
+                requested_scopes: member.scopes,
                 by: attempt.started_by.clone(),
                 at: now,
-                credential,
+                credential: credential.clone(),
             })
             .await?;
         let name = if connected.created { "connection.created" } else { "connection.reconnected" };
@@ -98,10 +153,25 @@ impl Connect {
             AuditEvent::new(now, name, Outcome::Success, Actor::Browser(Some(attempt.subject.clone())))
                 .subject(&attempt.subject)
                 .target(connected.id)
-                .fact("integration", attempt.integration.as_str())
+                .fact("integration", integration.as_str())
                 .fact("attempt", attempt.id.to_string()),
         )
         .await
+    }
+
+    /// Asks whose account it is, and writes it down.
+    async fn learn_account(
+        &self,
+        integration: &Integration,
+        userinfo: Option<&str>,
+        answer: &TokenAnswer,
+        credential: &CredentialId,
+    ) -> Result<Option<Account>> {
+        let account = self.account(integration, userinfo, answer).await;
+        if let Some(account) = &account {
+            self.store().credentials.set_account(credential, account).await?;
+        }
+        Ok(account)
     }
 
     /// Whose account it is. Best effort: a connection without a name is a connection.
@@ -148,10 +218,6 @@ impl Connect {
     }
 }
 
-fn key(attempt: &Attempt) -> ConnectionKey {
-    ConnectionKey {
-        subject: attempt.subject.clone(),
-        integration: attempt.integration.clone(),
-        label: attempt.label.clone(),
-    }
+fn key(attempt: &Attempt, integration: IntegrationId) -> ConnectionKey {
+    ConnectionKey { subject: attempt.subject.clone(), integration, label: attempt.label.clone() }
 }

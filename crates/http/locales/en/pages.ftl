@@ -7,6 +7,14 @@ error_reference = Reference
 connected_page = { $integration } is connected
     .detail = { $product } can use it from now on. You can close this window.
 
+account_question = Which account?
+    .lead = You just signed in to { $integration } as { $after }. Until now { $product } has worked with { $before } there.
+    .detail = If you switch, { $product } works with { $after } from now on and forgets its key for { $before }.
+    .lead_alone = You just signed in to { $integration } as { $after }. Shall { $product } work with this account?
+    .use = Use { $account }
+    .keep = Keep { $account }
+    .no = Do not connect
+
 onboarding = Connect your tools
     .lead = Connect the tools that { $product } should work with. You can add or remove tools at any time.
     .tools = Tools

@@ -27,6 +27,10 @@ subject_not_found = This subject does not exist.
     .detail = Make it first with PUT /api/subjects/{ $subject }, or set subjects.must_exist = false.
 integration_not_found = This integration does not exist.
     .detail = Nothing is named { $integration }; GET /api/integrations lists what there is.
+group_not_found = This group does not exist.
+    .detail = No group of the catalog is named { $group }.
+group_not_configured = No tool of this group is configured.
+    .detail = Set client_id and client_secret for the group { $group } or one of its members.
 provider_not_found = This provider does not exist.
     .detail = The catalog has no entry { $provider }; add one in catalog.directory, or check the spelling.
 integration_not_configured = This integration is not configured.
@@ -71,6 +75,8 @@ admin_consent_required = An administrator is needed.
     .detail = Your organisation lets only an administrator approve new applications. Nothing was shared. Ask them to approve it, then try again.
 provider_refused = The provider refused.
     .detail = It sent an error instead of an approval. Nothing was changed. Go back and try again.
+account_kept = The account was kept.
+    .detail = Another account had signed in, and the one that was connected before was kept. Nothing was changed.
 exchange_failed = Connecting did not work.
     .detail = The provider did not complete the approval. Nothing was changed. Go back and connect again.
 

@@ -7,6 +7,14 @@ error_reference = Viide
 connected_page = { $integration } on ühendatud
     .detail = { $product } saab seda nüüdsest kasutada. Selle akna võid sulgeda.
 
+account_question = Kumb konto?
+    .lead = Logisid just teenusesse { $integration } sisse kontoga { $after }. Seni on { $product } kasutanud seal kontot { $before }.
+    .detail = Kui vahetad, kasutab { $product } edaspidi kontot { $after } ja unustab konto { $before } võtme.
+    .lead_alone = Logisid just teenusesse { $integration } sisse kontoga { $after }. Kas { $product } võib seda kontot kasutada?
+    .use = Kasuta kontot { $account }
+    .keep = Jäta { $account }
+    .no = Ära ühenda
+
 onboarding = Ühenda oma tööriistad
     .lead = Ühenda tööriistad, millega { $product } peaks töötama. Neid saab igal ajal lisada ja eemaldada.
     .tools = Tööriistad

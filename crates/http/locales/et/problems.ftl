@@ -27,6 +27,10 @@ subject_not_found = Sellist subjekti ei ole.
     .detail = Loo see päringuga PUT /api/subjects/{ $subject } või määra subjects.must_exist = false.
 integration_not_found = Sellist integratsiooni ei ole.
     .detail = Nimega { $integration } ei ole midagi; GET /api/integrations loetleb olemasolevad.
+group_not_found = Sellist rühma ei ole.
+    .detail = Kataloogis ei ole rühma { $group }.
+group_not_configured = Ükski selle rühma tööriist ei ole seadistatud.
+    .detail = Määra rühmale { $group } või mõnele selle liikmele client_id ja client_secret.
 provider_not_found = Sellist teenust ei ole.
     .detail = Kataloogis ei ole kirjet { $provider }; lisa see kausta catalog.directory või kontrolli kirjapilti.
 integration_not_configured = See integratsioon ei ole seadistatud.
@@ -71,6 +75,8 @@ admin_consent_required = Vaja on administraatorit.
     .detail = Su asutuses saab uusi rakendusi lubada ainult administraator. Midagi ei jagatud. Palu tal see lubada ja proovi siis uuesti.
 provider_refused = Teenus keeldus.
     .detail = Loa asemel saatis teenus vea. Midagi ei muudetud. Mine tagasi ja proovi uuesti.
+account_kept = Konto jäi samaks.
+    .detail = Sisse logis teine konto, kuid alles jäi see, mis oli ühendatud enne. Midagi ei muudetud.
 exchange_failed = Ühendamine ei õnnestunud.
     .detail = Teenus ei viinud luba lõpule. Midagi ei muudetud. Mine tagasi ja ühenda uuesti.
 

@@ -2,7 +2,7 @@
 
 use ::connect::authorize::Request;
 use axum::extract::State;
-use model::{Binding, IntegrationId, Label, Origin, Scopes, SubjectId, Timestamp};
+use model::{Binding, GroupId, IntegrationId, Label, Origin, Scopes, SubjectId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,11 +18,14 @@ pub struct Parameters {
     /// The integration; without it the configured `connect.default_provider` is meant.
     #[param(value_type = Option<String>, example = "sandbox")]
     provider: Option<IntegrationId>,
+    /// Every integration of this group, with one consent; in place of `provider`.
+    #[param(value_type = Option<String>, example = "microsoft")]
+    group: Option<GroupId>,
     /// Tells several accounts of one subject at one integration apart.
     #[serde(default)]
     #[param(value_type = String, default = "default")]
     label: Label,
-    /// Scopes to ask for instead of the integration's, separated by spaces or commas.
+    /// Scopes to ask for instead of the integration's, not together with `group`; separated by spaces or commas.
     scopes: Option<String>,
     /// Where the browser goes afterwards; must be on the list of `connect.return_to`.
     return_to: Option<String>,
@@ -50,8 +53,8 @@ pub struct Answer {
 #[utoipa::path(
     get, path = "/api/oauth/authorize/{subject}", tag = "connect",
     params(("subject" = String, Path, description = "Who will own the connection"), Parameters),
-    responses((status = 200, body = Answer), (status = 400, description = "`integration_not_configured`, `return_to_not_allowed`, `invalid_parameter`"),
-              (status = 404, description = "`integration_not_found`, `subject_not_found`")),
+    responses((status = 200, body = Answer), (status = 400, description = "`integration_not_configured`, `group_not_configured`, `return_to_not_allowed`, `invalid_parameter`"),
+              (status = 404, description = "`integration_not_found`, `group_not_found`, `subject_not_found`")),
     security(("api_key" = ["connections:write"]))
 )]
 pub async fn authorize(
@@ -65,6 +68,7 @@ pub async fn authorize(
         .authorize(Request {
             subject,
             integration: parameters.provider,
+            group: parameters.group,
             label: parameters.label,
             scopes: parameters.scopes.map(|scopes| Scopes::parse(&scopes, ",")),
             return_to: parameters.return_to,

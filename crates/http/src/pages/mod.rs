@@ -1,5 +1,6 @@
 //! What a person sees. Pages work without JavaScript, and allow nothing that they do not need.
 
+pub mod account;
 pub mod assets;
 pub mod connected;
 pub mod error;

@@ -152,6 +152,7 @@ pub async fn connect(
         .authorize(Request {
             subject: demo.subject.clone(),
             integration: Some(integration),
+            group: None,
             label: Label::default(),
             scopes: None,
             return_to: Some(format!("{}/portal/onboarding", app.public_url)),

@@ -1,10 +1,13 @@
 use async_trait::async_trait;
-use model::Timestamp;
+use deadpool_postgres::Object;
+use model::{AttemptId, Timestamp};
 use vault::TokenHash;
 
-use super::Postgres;
-use crate::attempts::{Attempt, Attempts, Hop};
-use crate::rows::attempt_columns;
+use super::connections::ADD_CREDENTIAL;
+use super::{ANSWER_TIMEOUT, Postgres, execute, settle};
+use crate::attempts::{Attempt, Attempts, Hop, Question};
+use crate::credentials::Credential;
+use crate::rows::{attempt_columns, question_columns};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
@@ -27,7 +30,30 @@ const CONSUME: &str = concat!(
     attempt_columns!()
 );
 const SWEEP: &str = "DELETE FROM attempts WHERE id IN \
-    (SELECT id FROM attempts WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    (SELECT id FROM attempts WHERE expires_at < $1 AND held IS NULL ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+
+const ASK: &str = "UPDATE attempts SET held = $2, question = $3, answer_by = $4 WHERE id = $1";
+const QUESTION: &str = concat!(
+    "SELECT ",
+    attempt_columns!(),
+    ", ",
+    question_columns!(),
+    " FROM attempts WHERE question = $1 AND answer_by > $2"
+);
+const ANSWER: &str = concat!(
+    "UPDATE attempts SET question = NULL WHERE question = $1 AND answer_by > $2 RETURNING ",
+    attempt_columns!(),
+    ", ",
+    question_columns!()
+);
+const UNANSWERED: &str = concat!(
+    "SELECT ",
+    attempt_columns!(),
+    ", ",
+    question_columns!(),
+    " FROM attempts WHERE held IS NOT NULL AND answer_by <= $1 ORDER BY answer_by, id LIMIT $2"
+);
+const SETTLE: &str = "UPDATE attempts SET held = NULL, question = NULL, answer_by = NULL WHERE id = $1";
 
 #[async_trait]
 impl Attempts for Postgres {
@@ -66,7 +92,51 @@ impl Attempts for Postgres {
         Self::find(self, CONSUME, &[Value::hash(state), now.into()], rows::attempt).await
     }
 
+    async fn ask(
+        &self,
+        attempt: &AttemptId,
+        credential: &Credential,
+        question: &TokenHash,
+        answer_by: Timestamp,
+    ) -> Result<()> {
+        let mut client = self.client().await?;
+        let asked = ask(&mut client, attempt, credential, question, answer_by);
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
+        settle(client, answer)
+    }
+
+    async fn question(&self, question: &TokenHash, now: Timestamp) -> Result<Option<Question>> {
+        Self::find(self, QUESTION, &[Value::hash(question), now.into()], rows::question).await
+    }
+
+    async fn answer(&self, question: &TokenHash, now: Timestamp) -> Result<Option<Question>> {
+        Self::find(self, ANSWER, &[Value::hash(question), now.into()], rows::question).await
+    }
+
+    async fn unanswered(&self, before: Timestamp, limit: u32) -> Result<Vec<Question>> {
+        self.all(UNANSWERED, &[before.into(), i64::from(limit).into()], rows::question).await
+    }
+
+    async fn settle_question(&self, attempt: &AttemptId) -> Result<()> {
+        self.execute(SETTLE, &[Value::word(attempt)]).await.map(drop)
+    }
+
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64> {
         self.execute(SWEEP, &[before.into(), i64::from(limit).into()]).await
     }
+}
+
+async fn ask(
+    client: &mut Object,
+    attempt: &AttemptId,
+    credential: &Credential,
+    question: &TokenHash,
+    answer_by: Timestamp,
+) -> Result<()> {
+    let ask = [Value::word(attempt), Value::word(credential.id), Value::hash(question), answer_by.into()];
+    let transaction = client.transaction().await?;
+    execute(&transaction, ADD_CREDENTIAL, &value::credential(credential, credential.tokens.obtained_at)?)
+        .await?;
+    execute(&transaction, ASK, &ask).await?;
+    Ok(transaction.commit().await?)
 }

@@ -14,7 +14,7 @@ use crate::rows::{connection_columns, credential_columns, standing_columns};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
-const ADD_CREDENTIAL: &str = concat!(
+pub(super) const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
     ", updated_at, account_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
@@ -262,12 +262,15 @@ async fn disconnect(
     Ok(now)
 }
 
-/// Deletes a credential unless a connection stands on it.
-async fn erase(transaction: &deadpool_postgres::Transaction<'_>, credential: Option<String>) -> Result<()> {
+/// Deletes a credential unless a connection stands on it; tells whether it did.
+pub(super) async fn erase(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    credential: Option<String>,
+) -> Result<bool> {
     if let Some(credential) = credential {
         let credential = [Value::Text(credential)];
         execute(transaction, HOLD, &credential).await?;
-        execute(transaction, ERASE, &credential).await?;
+        return Ok(execute(transaction, ERASE, &credential).await? > 0);
     }
-    Ok(())
+    Ok(false)
 }

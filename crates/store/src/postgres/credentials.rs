@@ -1,7 +1,9 @@
 use async_trait::async_trait;
+use deadpool_postgres::Object;
 use model::{Account, CredentialId};
 
-use super::Postgres;
+use super::connections::erase;
+use super::{ANSWER_TIMEOUT, Postgres, settle};
 use crate::credentials::{Credential, Credentials};
 use crate::rows::credential_columns;
 use crate::value::{self, Value};
@@ -16,8 +18,25 @@ impl Credentials for Postgres {
         self.find(GET, &[Value::word(id)], rows::credential).await
     }
 
+    async fn erase(&self, id: &CredentialId) -> Result<bool> {
+        let mut client = self.client().await?;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, erase_alone(&mut client, id)).await;
+        settle(client, answer)
+    }
+
     async fn set_account(&self, id: &CredentialId, account: &Account) -> Result<()> {
-        let values = [Value::word(id), Value::json("credentials.account", account)?, value::account_id(Some(account))?];
+        let values = [
+            Value::word(id),
+            Value::json("credentials.account", account)?,
+            value::account_id(Some(account))?,
+        ];
         self.execute(SET_ACCOUNT, &values).await.map(drop)
     }
+}
+
+async fn erase_alone(client: &mut Object, id: &CredentialId) -> Result<bool> {
+    let transaction = client.transaction().await?;
+    let erased = erase(&transaction, Some(id.to_string())).await?;
+    transaction.commit().await?;
+    Ok(erased)
 }

@@ -1,10 +1,12 @@
 use async_trait::async_trait;
-use model::Timestamp;
+use model::{AttemptId, Timestamp};
 use vault::TokenHash;
 
-use super::{Sqlite, execute, find};
-use crate::attempts::{Attempt, Attempts, Hop};
-use crate::rows::attempt_columns;
+use super::connections::ADD_CREDENTIAL;
+use super::{Sqlite, all, execute, find};
+use crate::attempts::{Attempt, Attempts, Hop, Question};
+use crate::credentials::Credential;
+use crate::rows::{attempt_columns, question_columns};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
@@ -26,7 +28,7 @@ const CONSUME: &str = concat!(
     attempt_columns!()
 );
 const SWEEP: &str = "DELETE FROM attempts WHERE id IN \
-    (SELECT id FROM attempts WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+    (SELECT id FROM attempts WHERE expires_at < ?1 AND held IS NULL ORDER BY expires_at LIMIT ?2)";
 
 impl Sqlite {
     async fn insert(
@@ -39,6 +41,29 @@ impl Sqlite {
         self.writer.write(&[], move |database| execute(database, CREATE, &values).map(drop)).await
     }
 }
+
+const ASK: &str = "UPDATE attempts SET held = ?2, question = ?3, answer_by = ?4 WHERE id = ?1";
+const QUESTION: &str = concat!(
+    "SELECT ",
+    attempt_columns!(),
+    ", ",
+    question_columns!(),
+    " FROM attempts WHERE question = ?1 AND answer_by > ?2"
+);
+const ANSWER: &str = concat!(
+    "UPDATE attempts SET question = NULL WHERE question = ?1 AND answer_by > ?2 RETURNING ",
+    attempt_columns!(),
+    ", ",
+    question_columns!()
+);
+const UNANSWERED: &str = concat!(
+    "SELECT ",
+    attempt_columns!(),
+    ", ",
+    question_columns!(),
+    " FROM attempts WHERE held IS NOT NULL AND answer_by <= ?1 ORDER BY answer_by, id LIMIT ?2"
+);
+const SETTLE: &str = "UPDATE attempts SET held = NULL, question = NULL, answer_by = NULL WHERE id = ?1";
 
 #[async_trait]
 impl Attempts for Sqlite {
@@ -79,6 +104,43 @@ impl Attempts for Sqlite {
     async fn consume(&self, state: &TokenHash, now: Timestamp) -> Result<Option<Attempt>> {
         let values = [Value::hash(state), now.into()];
         self.writer.write(&[], move |database| find(database, CONSUME, &values, rows::attempt)).await
+    }
+
+    async fn ask(
+        &self,
+        attempt: &AttemptId,
+        credential: &Credential,
+        question: &TokenHash,
+        answer_by: Timestamp,
+    ) -> Result<()> {
+        let ask = [Value::word(attempt), Value::word(credential.id), Value::hash(question), answer_by.into()];
+        let credential = value::credential(credential, credential.tokens.obtained_at)?;
+        self.writer
+            .write(&[], move |database| {
+                execute(database, ADD_CREDENTIAL, &credential)?;
+                execute(database, ASK, &ask).map(drop)
+            })
+            .await
+    }
+
+    async fn question(&self, question: &TokenHash, now: Timestamp) -> Result<Option<Question>> {
+        let values = [Value::hash(question), now.into()];
+        self.readers.read(|database| find(database, QUESTION, &values, rows::question))
+    }
+
+    async fn answer(&self, question: &TokenHash, now: Timestamp) -> Result<Option<Question>> {
+        let values = [Value::hash(question), now.into()];
+        self.writer.write(&[], move |database| find(database, ANSWER, &values, rows::question)).await
+    }
+
+    async fn unanswered(&self, before: Timestamp, limit: u32) -> Result<Vec<Question>> {
+        let values = [before.into(), i64::from(limit).into()];
+        self.scan(move |database| all(database, UNANSWERED, &values, rows::question)).await
+    }
+
+    async fn settle_question(&self, attempt: &AttemptId) -> Result<()> {
+        let values = [Value::word(attempt)];
+        self.writer.write(&[], move |database| execute(database, SETTLE, &values).map(drop)).await
     }
 
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64> {

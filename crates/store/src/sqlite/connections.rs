@@ -14,7 +14,7 @@ use crate::rows::{connection_columns, credential_columns, standing_columns};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
-const ADD_CREDENTIAL: &str = concat!(
+pub(super) const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
     ", updated_at, account_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
@@ -30,7 +30,7 @@ const WRITE: &str = "INSERT INTO connections (subject, integration, label, id, c
     requested_scopes = excluded.requested_scopes, connected_at = excluded.connected_at, \
     connected_by = excluded.connected_by, updated_at = excluded.updated_at, disconnected_at = NULL, \
     disconnected_by = NULL";
-const ERASE: &str = "DELETE FROM credentials WHERE id = ?1 \
+pub(super) const ERASE: &str = "DELETE FROM credentials WHERE id = ?1 \
     AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = ?1)";
 const GET: &str = concat!(
     "SELECT ",

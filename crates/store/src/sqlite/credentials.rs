@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use model::{Account, CredentialId};
 
+use super::connections::ERASE;
 use super::{Sqlite, execute, find};
 use crate::credentials::{Credential, Credentials};
 use crate::rows::credential_columns;
@@ -16,8 +17,17 @@ impl Credentials for Sqlite {
         self.readers.read(|database| find(database, GET, &[Value::word(id)], rows::credential))
     }
 
+    async fn erase(&self, id: &CredentialId) -> Result<bool> {
+        let values = [Value::word(id)];
+        self.writer.write(&[], move |database| Ok(execute(database, ERASE, &values)? > 0)).await
+    }
+
     async fn set_account(&self, id: &CredentialId, account: &Account) -> Result<()> {
-        let values = [Value::word(id), Value::json("credentials.account", account)?, value::account_id(Some(account))?];
+        let values = [
+            Value::word(id),
+            Value::json("credentials.account", account)?,
+            value::account_id(Some(account))?,
+        ];
         self.writer.write(&[], move |database| execute(database, SET_ACCOUNT, &values).map(drop)).await
     }
 }

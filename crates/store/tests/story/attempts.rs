@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use model::Binding;
-use store::attempts::{Attempt, Hop};
+use model::{Binding, Scopes};
+use store::attempts::{Attempt, Hop, Member};
 use tokio::sync::Barrier;
 
-use crate::world::{World, at, attempt, hash, octets};
+use crate::world::{World, at, attempt, hash, key, new_connection, octets};
 
 pub(crate) async fn a_state_works_once(world: &World) {
     let unbound = Attempt { binding: Binding::None, ..attempt(0) };
@@ -105,4 +105,53 @@ pub(crate) async fn the_sweep_takes_the_oldest_and_no_more(world: &World) {
     assert_eq!(attempts.sweep(at(603), 100).await.unwrap(), 1);
     assert_eq!(attempts.sweep(at(603), 100).await.unwrap(), 0);
     assert_eq!(world.count("attempts").await, 2);
+}
+
+pub(crate) async fn a_question_is_answered_once_and_its_consent_is_nobodys_until_then(world: &World) {
+    let (one, two) = (&world.one, &world.two);
+    let written = attempt(0);
+    one.attempts.create_started(&written, &hash("state")).await.unwrap();
+    let key = key("anna", "github");
+    let before = new_connection(&key, "before", 1);
+    one.connections.connect(&before).await.unwrap();
+    let new = new_connection(&key, "new", 5).credential;
+    one.attempts.ask(&written.id, &new, &hash("question"), at(100)).await.unwrap();
+    assert_eq!(two.connections.standing(&key).await.unwrap().unwrap().credential, before.credential.id);
+    assert!(two.credentials.get(&new.id).await.unwrap().is_some(), "durable");
+
+    let asked = two.attempts.question(&hash("question"), at(99)).await.unwrap().unwrap();
+    assert_eq!((asked.attempt.id, asked.held, asked.answer_by), (written.id, new.id, at(100)));
+    assert!(two.attempts.question(&hash("question"), at(100)).await.unwrap().is_none(), "too late");
+    assert!(two.attempts.question(&hash("another"), at(1)).await.unwrap().is_none());
+    assert!(one.attempts.answer(&hash("question"), at(100)).await.unwrap().is_none(), "too late");
+    let (left, right) = (one.attempts.clone(), two.attempts.clone());
+    let question = hash("question");
+    let (left, right) =
+        tokio::try_join!(left.answer(&question, at(99)), right.answer(&question, at(99))).unwrap();
+    assert!(left.is_some() != right.is_some(), "one of two gets it");
+    assert!(one.attempts.question(&hash("question"), at(50)).await.unwrap().is_none());
+
+    assert_eq!(one.attempts.sweep(at(1_000_000), 10).await.unwrap(), 0, "its consent is not settled");
+    assert!(one.attempts.unanswered(at(99), 10).await.unwrap().is_empty());
+    let left = two.attempts.unanswered(at(100), 10).await.unwrap();
+    assert_eq!(left.iter().map(|question| question.held).collect::<Vec<_>>(), [new.id]);
+    assert!(one.credentials.erase(&new.id).await.unwrap());
+    assert!(!one.credentials.erase(&new.id).await.unwrap());
+    assert!(!one.credentials.erase(&before.credential.id).await.unwrap(), "somebody stands on it");
+    one.attempts.settle_question(&written.id).await.unwrap();
+    assert!(two.attempts.unanswered(at(100), 10).await.unwrap().is_empty());
+    assert_eq!(one.attempts.sweep(at(1_000_000), 10).await.unwrap(), 1);
+}
+
+pub(crate) async fn an_attempt_knows_its_members(world: &World) {
+    let member = |name: &str| Member { integration: name.parse().unwrap(), scopes: Scopes::parse(name, " ") };
+    let members = vec![member("jira"), member("confluence")];
+    let group = Attempt { members: members.clone(), ..attempt(0) };
+    world.one.attempts.create_started(&group, &hash("group")).await.unwrap();
+    let read = world.two.attempts.find(&hash("group")).await.unwrap().unwrap();
+    assert_eq!(read.members(), members);
+    let alone = attempt(0);
+    world.one.attempts.create_started(&alone, &hash("alone")).await.unwrap();
+    let read = world.two.attempts.find(&hash("alone")).await.unwrap().unwrap();
+    assert_eq!(read.members(), [Member { integration: alone.integration, scopes: alone.scopes }]);
 }

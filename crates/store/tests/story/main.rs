@@ -50,7 +50,8 @@ told! {
     rows: a_subject_comes_to_be_and_keeps_its_beginning, an_integration_belongs_to_one_owner,
         an_api_key_works_until_it_is_revoked, the_first_data_key_wins, a_nul_character_is_refused_by_name,
         quotes_control_characters_and_sql_survive;
-    attempts: a_state_works_once, an_attempt_reads_back_as_it_was_written, a_ticket_starts_one_attempt_once,
+    attempts: an_attempt_knows_its_members, a_question_is_answered_once_and_its_consent_is_nobodys_until_then,
+        a_state_works_once, an_attempt_reads_back_as_it_was_written, a_ticket_starts_one_attempt_once,
         of_twelve_callbacks_on_two_replicas_one_gets_the_attempt, an_expired_attempt_is_found_but_not_consumed,
         the_sweep_takes_the_oldest_and_no_more;
     credentials: new_tokens_need_the_generation_that_was_seen, a_refresh_without_refresh_token_keeps_the_old_one,

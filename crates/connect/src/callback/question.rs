@@ -1,0 +1,134 @@
+//! Reconnecting to another account asks first: who connects `anna@` again while signed in as `bert@` should know before
+//! what worked with the one works with the other.
+//!
+//! The new consent's credential is kept, and no connection stands on it, until the person has answered at a one-time link
+//! or the time for it is over.
+
+use std::time::Duration;
+
+use model::{Account, Actor, AuditEvent, IntegrationId, Outcome, ProblemCode, Secret};
+use store::attempts::Question;
+use store::connections::ConnectionKey;
+use tracing::info;
+use vault::TokenHash;
+
+use super::Destination;
+use crate::{Connect, Error, Result};
+
+/// How many questions one round of the sweeper settles.
+const SETTLE_AT_ONCE: u32 = 100;
+/// How long after its time a question is settled: an answer of the last moment may still be put into effect.
+const SETTLE_AFTER: Duration = Duration::from_mins(5);
+
+/// What the person is asked.
+#[derive(Debug)]
+pub struct Asked {
+    /// The integration's name.
+    pub integration: String,
+    /// The account that is connected now; `None` when it has been disconnected meanwhile.
+    pub before: Option<Account>,
+    /// The account that has just consented.
+    pub after: Account,
+}
+
+/// What the person answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The new account takes the place of the old one.
+    Replace,
+    /// Everything stays as it was.
+    Keep,
+}
+
+impl Connect {
+    /// Where the person is asked.
+    pub(super) fn question_url(&self, link: &Secret<String>) -> String {
+        format!("{}/connect/account/{}", self.parts.settings.public_url, link.expose())
+    }
+
+    /// What is asked behind a link.
+    pub async fn asked(&self, link: &str) -> Result<Asked> {
+        let found = self.store().attempts.question(&TokenHash::of(link), self.now()).await?;
+        let question = found.ok_or(Error::InvalidTicket)?;
+        let credential = self.store().credentials.get(&question.held).await?.ok_or(Error::InvalidTicket)?;
+        let attempt = &question.attempt;
+        let mut before = None;
+        for member in attempt.members() {
+            let key = key(&question, member.integration);
+            let connection = self.store().connections.get(&key).await?;
+            before = before.or(connection.and_then(|connection| connection.account));
+        }
+        Ok(Asked {
+            integration: self.entry(&attempt.provider)?.display_name.clone(),
+            before,
+            after: credential.account.ok_or(Error::InvalidTicket)?,
+        })
+    }
+
+    /// Does what the person has answered, once, and says where the browser goes.
+    pub async fn answer(&self, link: &str, answer: Answer) -> Result<Destination> {
+        let answered = self.store().attempts.answer(&TokenHash::of(link), self.now()).await?;
+        let question = answered.ok_or(Error::InvalidTicket)?;
+        let plane = self.clone();
+        let done =
+            self.detach(async move { plane.put_into_effect(&question, answer).await.map(|()| question) });
+        let question = done.await.map_err(|_| Error::Interrupted)??;
+        let failure = (answer == Answer::Keep).then_some(ProblemCode::AccountKept);
+        let attempt = question.attempt;
+        Ok(Destination {
+            failure,
+            location: self.destination(&attempt, failure),
+            subject: attempt.subject,
+            integration: attempt.integration,
+            spent_cookie: None,
+        })
+    }
+
+    async fn put_into_effect(&self, question: &Question, answer: Answer) -> Result<()> {
+        let attempt = &question.attempt;
+        match answer {
+            Answer::Replace => {
+                let held = self.store().credentials.get(&question.held).await?;
+                let credential = held.ok_or(Error::InvalidTicket)?;
+                self.stand_on(attempt, &credential).await?;
+                if let Some(account) = &credential.account {
+                    self.gather(attempt, &credential.id, &credential.tokens.scopes, account).await?;
+                }
+                self.store().attempts.settle_question(&attempt.id).await?;
+            }
+            Answer::Keep => self.let_go(question).await?,
+        }
+        let word = match answer {
+            Answer::Replace => "replaced",
+            Answer::Keep => "kept",
+        };
+        info!(
+            subject = %attempt.subject, integration = %attempt.integration, attempt = %attempt.id,
+            answer = word, outcome = "success", "attempt.decided"
+        );
+        let by = Actor::Browser(Some(attempt.subject.clone()));
+        let event = AuditEvent::new(self.now(), "account.decided", Outcome::Success, by).reason(word);
+        let event = event.subject(&attempt.subject).target(&attempt.integration);
+        self.audit(event.fact("attempt", attempt.id.to_string())).await
+    }
+
+    /// Settles what nobody has answered in time: the consent that was held is erased.
+    pub async fn sweep_questions(&self) -> Result<usize> {
+        let questions = self.store().attempts.unanswered(self.now() - SETTLE_AFTER, SETTLE_AT_ONCE).await?;
+        for question in &questions {
+            self.let_go(question).await?;
+        }
+        Ok(questions.len())
+    }
+
+    /// Erases a consent on which no connection stands.
+    async fn let_go(&self, question: &Question) -> Result<()> {
+        self.store().credentials.erase(&question.held).await?;
+        Ok(self.store().attempts.settle_question(&question.attempt.id).await?)
+    }
+}
+
+fn key(question: &Question, integration: IntegrationId) -> ConnectionKey {
+    let attempt = &question.attempt;
+    ConnectionKey { subject: attempt.subject.clone(), integration, label: attempt.label.clone() }
+}
