@@ -4,11 +4,13 @@
 
 mod harness;
 
+mod another_account;
 mod api;
 mod callback;
 mod catalog;
 mod cli;
 mod foreign;
+mod groups;
 
 mod pages;
 mod processes;

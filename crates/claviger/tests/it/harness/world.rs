@@ -32,30 +32,42 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn on_sqlite() -> Self {
-        Self::with(None, &[], "").await
+        Self::with(None, &[], "", "").await
     }
 
     pub(crate) async fn on_postgresql() -> Option<Self> {
-        Some(Self::with(Some(store::testing::fresh_postgres().await?), &[], "").await)
+        Some(Self::with(Some(store::testing::fresh_postgres().await?), &[], "", "").await)
     }
 
     /// A server on the embedded store whose configuration has these lines besides the usual ones.
     pub(crate) async fn configured(lines: &str) -> Self {
-        Self::with(None, &[], lines).await
+        Self::with(None, &[], "", lines).await
     }
 
     /// The same, and it may reach these hosts too.
     pub(crate) async fn reaching(hosts: &[&str], lines: &str) -> Self {
-        Self::with(None, hosts, lines).await
+        Self::with(None, hosts, "", lines).await
     }
 
-    async fn with(database: Option<String>, hosts: &[&str], lines: &str) -> Self {
+    /// A server that knows these catalog entries too; `{sandbox}` in the lines stands for the sandbox's address.
+    pub(crate) async fn knowing(database: Option<String>, entries: &str, lines: &str) -> Self {
+        Self::with(database, &[], entries, lines).await
+    }
+
+    async fn with(database: Option<String>, hosts: &[&str], entries: &str, lines: &str) -> Self {
         let (sandbox, stop_sandbox) = start_sandbox().await;
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut lines = lines.replace("{sandbox}", &sandbox);
+        if !entries.is_empty() {
+            let catalog = folder.path().join("catalog");
+            std::fs::create_dir(&catalog).unwrap();
+            std::fs::write(catalog.join("own.toml"), entries).unwrap();
+            lines = format!("[catalog]\ndirectory = \"{}\"\n{lines}", catalog.display());
+        }
         let mut text =
-            configuration(&url, &sandbox, folder.path().to_str().unwrap(), database.as_deref(), lines);
+            configuration(&url, &sandbox, folder.path().to_str().unwrap(), database.as_deref(), &lines);
         for host in hosts {
             text = text.replace("allow_private = [", &format!("allow_private = [\"{host}\", "));
         }
@@ -174,6 +186,17 @@ async fn add_key(server: &Server, clock: &FixedClock, scope: ApiKeyScope) -> Str
     };
     server.app.store.api_keys.create(&row, &TokenHash::of(&key)).await.unwrap();
     key
+}
+
+/// What a configuration with these lines is refused for.
+pub(crate) fn refused(lines: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, sandbox) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
+    let path = folder.path().join("claviger.toml");
+    std::fs::write(&path, configuration(url, sandbox, folder.path().to_str().unwrap(), None, lines)).unwrap();
+    let flags = Flags { config: Some(path), data_dir: None };
+    let config = claviger::config::load(&flags, std::iter::empty()).unwrap();
+    claviger::wiring::check(&config).err().map_or_else(String::new, |error| format!("{error:?} {error}"))
 }
 
 /// The sandbox on a free port; it ends when the sender is dropped.
