@@ -1,5 +1,7 @@
 //! Steps 5 and 6: the code becomes tokens, and the tokens a connection.
 
+use std::time::Duration;
+
 use model::{Account, Actor, AuditEvent, CredentialId, Outcome, Scopes, Secret, Timestamp};
 use provider::catalog::{Entry, Region};
 use provider::exchange::{CodeExchange, TokenAnswer, exchange_code};
@@ -12,6 +14,9 @@ use tracing::warn;
 
 use crate::integrations::Integration;
 use crate::{Connect, Error, Result};
+
+/// How long the person who has just consented waits for the account's name.
+const IDENTITY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Connect {
     /// Steps 5 and 6.
@@ -112,7 +117,15 @@ impl Connect {
         answer: &TokenAnswer,
     ) -> Option<Account> {
         let userinfo = userinfo?;
-        let found = fetch_account(&self.parts.http, &integration.entry, userinfo, answer).await;
+        let found = fetch_account(
+            &self.parts.http,
+            &integration.entry,
+            userinfo,
+            &answer.access_token,
+            answer.scopes.as_ref(),
+            IDENTITY_TIMEOUT,
+        )
+        .await;
         found
             .inspect_err(|error| warn!(integration = %integration.id, outcome = "failure", error = %error, "identity.failed"))
             .ok()

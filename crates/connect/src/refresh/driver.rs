@@ -361,6 +361,7 @@ impl Driver<'_> {
             token_url: &look.credential.token_url,
             app: &self.job.app,
             refresh_token: token,
+            scopes: None,
             timeout: rotates.then_some(self.job.rules.call_limit),
             gate: &|| self.lease_lasts(),
         };
