@@ -74,7 +74,8 @@ pub struct PartAnswer {
 
 impl TokenAnswer {
     /// All granted scopes, those of the parts included. A pair whose scopes the provider does not say has those that were
-    /// asked for (RFC 6749 §5.1); a part that did not come has none.
+    /// asked for (RFC 6749 §5.1); a part that did not come has none. Those that the entry's answers never name are granted
+    /// with the others.
     pub fn granted(&self, entry: &Entry, requested: &Scopes) -> Scopes {
         let of = |scopes: Option<&Scopes>, part: Option<&str>| match scopes {
             Some(scopes) => scopes.clone(),
@@ -84,8 +85,10 @@ impl TokenAnswer {
         };
         let main = of(self.scopes.as_ref(), None);
         let parts = self.parts.iter().map(|part| of(part.scopes.as_ref(), Some(&part.name)));
+        let unlisted = requested.iter().filter(|scope| entry.unlisted_scopes.contains(scope));
         let mut all: Vec<String> = main.into();
         all.extend(parts.flat_map(Vec::<String>::from));
+        all.extend(unlisted.map(str::to_owned));
         all.into()
     }
 }

@@ -177,7 +177,9 @@ fn scopes(entry: &Entry, value: &Value, prefix: &str) -> Option<Scopes> {
     };
     let well_formed =
         |scope: &&str| !scope.is_empty() && Scopes::from(vec![(*scope).to_owned()]).is_well_formed();
-    Some(named.iter().filter(well_formed).take(MAX_SCOPES).map(|scope| format!("{prefix}{scope}")).collect())
+    let own = |scope| entry.scope_aliases.get(scope).map_or(scope, String::as_str);
+    let named = named.iter().filter(well_formed).take(MAX_SCOPES);
+    Some(named.map(|scope| format!("{prefix}{}", own(scope))).collect())
 }
 
 fn extra(entry: &Entry, recipe: &TokenRecipe, body: &Value) -> Option<TokenExtra> {

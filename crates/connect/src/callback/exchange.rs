@@ -53,7 +53,7 @@ impl Connect {
         .await
         .map_err(|error| Error::ExchangeFailed(Box::new(error)))?;
 
-        let granted = answer.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
+        let granted = answer.granted(&integration.entry, &attempt.scopes);
         let id = vault::random::id();
         let tokens = self.seal_tokens(&id, &integration.entry, &answer, granted.clone());
         let now = self.now();

@@ -370,7 +370,7 @@ impl Driver<'_> {
             Ok(answer) => answer,
             Err(error) => return refused(&error),
         };
-        let scopes = answer.scopes.clone().unwrap_or_else(|| look.credential.tokens.scopes.clone());
+        let scopes = answer.granted(&self.job.entry, &look.credential.tokens.scopes);
         Answer::Tokens(Box::new(self.plane.seal_tokens(&self.id, &self.job.entry, &answer, scopes)))
     }
 

@@ -1,6 +1,7 @@
 //! The rules for calls to a provider's API, for parts and for resources.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use model::Scopes;
 
@@ -29,7 +30,8 @@ pub fn entry(entry: &Entry) -> Checked {
     api_headers(entry)?;
     identity(entry)?;
     parts(entry)?;
-    part_scopes(entry)?;
+    scopes(entry)?;
+    kept(entry)?;
     resources(entry)
 }
 
@@ -94,9 +96,27 @@ fn parts(entry: &Entry) -> Checked {
     Ok(())
 }
 
-fn part_scopes(entry: &Entry) -> Checked {
+fn scopes(entry: &Entry) -> Checked {
+    let rule = "write scopes of printable ASCII without quotes (RFC 6749 §3.3)";
+    require(entry.unlisted_scopes.is_well_formed(), "unlisted_scopes", rule)?;
+    for (other, own) in &entry.scope_aliases {
+        let fits = [other, own].iter().all(|scope| !scope.is_empty() && scope.len() <= 256);
+        let names = Scopes::from(vec![other.clone(), own.clone()]);
+        require(fits && names.is_well_formed(), &format!("scope_aliases.{other}"), rule)?;
+    }
     let nameless = entry.default_scopes.iter().any(|scope| entry.part_of(scope).1.is_empty());
     require(!nameless, "default_scopes", "write a scope after the part's name and the slash")
+}
+
+/// What is kept is handed out beside the token; no token must come along.
+fn kept(entry: &Entry) -> Checked {
+    let recipe = &entry.token_answer;
+    let parts =
+        entry.parts.values().flat_map(|part| iter::once(&part.access_token).chain(&part.refresh_token));
+    let tokens = [&recipe.access_token, &recipe.refresh_token].into_iter().chain(parts);
+    let outermost: BTreeSet<_> = tokens.filter_map(|path| path.steps().next()).collect();
+    let secret = recipe.keep.iter().any(|name| outermost.contains(name.as_str()));
+    require(!secret, "token_answer.keep", "tokens are kept anyway, and what surrounds them is not; remove it")
 }
 
 fn resources(entry: &Entry) -> Checked {

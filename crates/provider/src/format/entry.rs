@@ -58,6 +58,12 @@ pub struct Entry {
     /// Scopes that are asked for unless the integration names others.
     #[serde(default)]
     pub default_scopes: Scopes,
+    /// Scopes that are granted with the others and that token answers never name.
+    #[serde(default)]
+    pub unlisted_scopes: Scopes,
+    /// Other names that token answers have for scopes, each with the name by which the scope is asked for.
+    #[serde(default)]
+    pub scope_aliases: BTreeMap<String, String>,
     /// More parameters of the authorization request.
     #[serde(default)]
     pub authorize_parameters: BTreeMap<String, String>,

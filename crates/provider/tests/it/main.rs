@@ -9,6 +9,8 @@ mod elsewhere;
 #[cfg(test)]
 mod exchange;
 #[cfg(test)]
+mod first_fifteen;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod overrides;

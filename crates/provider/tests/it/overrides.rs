@@ -94,7 +94,15 @@ fn recipes_that_contradict_themselves_are_refused() {
         ("[provider.token_parameters]\nclient_secret = \"x\"", "token_parameters.client_secret", "remove it"),
         ("[provider.identity]\nid = \"sub\"", "identity", "endpoints.userinfo"),
         ("[provider.validation]\nmethod = \"GET\"", "validation", "endpoints.validate"),
-        ("[provider.token_answer]\nkeep = [\"access_token\"]", "token_answer.keep", "remove them"),
+        ("[provider.token_answer]\nkeep = [\"access_token\"]", "token_answer.keep", "remove it"),
+        ("[provider.token_answer]\naccess_token = \"a.b\"\nkeep = [\"a\"]", "token_answer.keep", "remove it"),
+        (
+            "[provider.token_answer]\nkeep = [\"u\"]\n[provider.parts.user]\nscope_parameter = \"s\"\naccess_token = \"u.at\"",
+            "token_answer.keep",
+            "remove it",
+        ),
+        ("[provider.scope_aliases]\n\"a b\" = \"c\"", "scope_aliases.a b", "printable ASCII"),
+        ("[provider.scope_aliases]\na = \"\"", "scope_aliases.a", "printable ASCII"),
         ("[provider.token_answer]\nscope = \"a..b\"", "scope", "separated by dots"),
         (
             "[provider.regions]\ncallback_parameter = \"l\"\ndefault = \"x\"\nrows = {}",

@@ -251,3 +251,17 @@ fn a_resource_is_an_origin_of_the_provider_and_nothing_else() {
     let plain = entry("client_authentication = \"post\"").resource_scopes("https://contoso.sharepoint.com");
     assert!(matches!(plain, Err(UnknownResource::None { .. })));
 }
+
+#[tokio::test]
+async fn scopes_are_compared_as_they_were_asked_for() {
+    let entry = entry(
+        "client_authentication = \"post\"\nunlisted_scopes = [\"offline_access\"]\n\
+         scope_aliases = { \"https://x/email\" = \"email\" }",
+    );
+    let answer = exchange(&entry, r#"{"access_token":"at","scope":"https://x/email read"}"#).await.0.unwrap();
+    let requested = scopes("email read write offline_access");
+    let granted = answer.granted(&entry, &requested);
+    assert_eq!(requested.missing_in(&granted), scopes("write"));
+    // What nobody asked for is not granted because answers never name it.
+    assert!(!answer.granted(&entry, &scopes("read")).contains("offline_access"));
+}
