@@ -15,6 +15,8 @@ mod identity;
 #[cfg(test)]
 mod overrides;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod provider;
