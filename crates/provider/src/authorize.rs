@@ -1,5 +1,7 @@
 //! The authorization request (RFC 6749 §4.1.1), without what belongs to one attempt: the state and the challenge.
 
+use std::iter;
+
 use model::Scopes;
 use url::Url;
 
@@ -13,7 +15,8 @@ pub struct AuthorizeRequest<'a> {
     pub client_id: &'a str,
     /// RFC 6749 §3.1.2.
     pub redirect_uri: &'a str,
-    /// RFC 6749 §3.3; none are sent when there are none.
+    /// RFC 6749 §3.3; none are sent when there are none. Those of a part (`user/search:read`) go into its own parameter,
+    /// without its name.
     pub scopes: &'a Scopes,
     /// The account that is expected to consent; sent where the provider has a parameter for it.
     pub login_hint: Option<&'a str>,
@@ -30,8 +33,17 @@ impl Entry {
             .append_pair("response_type", "code")
             .append_pair("client_id", request.client_id)
             .append_pair("redirect_uri", request.redirect_uri);
-        if !request.scopes.is_empty() {
-            query.append_pair("scope", &request.scopes.join(&self.scope_separator));
+        let scopes_of = |part: Option<&str>| -> Scopes {
+            let named = request.scopes.iter().map(|scope| self.part_of(scope));
+            named.filter(|(own, _)| *own == part).map(|(_, scope)| scope.to_owned()).collect()
+        };
+        let parts =
+            self.parts.iter().map(|(name, part)| (part.scope_parameter.as_str(), Some(name.as_str())));
+        for (parameter, part) in iter::once(("scope", None)).chain(parts) {
+            let scopes = scopes_of(part);
+            if !scopes.is_empty() {
+                query.append_pair(parameter, &scopes.join(&self.scope_separator));
+            }
         }
         query.extend_pairs(&self.authorize_parameters);
         if let (Some(parameter), Some(hint)) = (&self.login_hint_parameter, request.login_hint) {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use model::{GroupId, ProviderId};
 
 pub use crate::authorize::AuthorizeRequest;
+pub use crate::elsewhere::elsewhere;
 pub use crate::endpoints::{Endpoints, EndpointsError, Region, UnknownRegion};
 pub use crate::format::entry::*;
 pub use crate::format::file::FileError;
 use crate::format::file::{self, File, Placed};
 
 /// The files that `build.rs` checked.
-const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
+pub(crate) const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// More files than anybody writes by hand.
 const MAX_FILES: usize = 1000;

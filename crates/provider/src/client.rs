@@ -105,6 +105,18 @@ impl<'a> Call<'a> {
         Self { method: Method::POST, body: body.into(), ..Self::get(url) }
     }
 
+    /// A request of any method, without a body.
+    pub fn new(method: Method, url: &str) -> Self {
+        Self { method, ..Self::get(url) }
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// With a header more.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

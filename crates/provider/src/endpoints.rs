@@ -115,7 +115,11 @@ impl Entry {
             regions.rows.get(&regions.default)
         });
         let value = |name: &str| {
-            row.and_then(|row| row.get(name)).or_else(|| parameters.get(name)).map(String::as_str)
+            let default = || self.parameters.get(name)?.default.as_ref();
+            row.and_then(|row| row.get(name))
+                .or_else(|| parameters.get(name))
+                .or_else(default)
+                .map(String::as_str)
         };
         let failed = |source| EndpointsError::Address { provider: self.id.to_string(), source };
         let fill = |template: &Template| address::fill(template, value).map_err(failed);

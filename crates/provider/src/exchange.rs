@@ -51,6 +51,46 @@ pub struct TokenAnswer {
     pub scopes: Option<Scopes>,
     /// The members that the entry keeps.
     pub extra: Option<TokenExtra>,
+    /// Further token pairs of the same consent, by name. Where only one of them came, its tokens are the ones above.
+    pub parts: Vec<PartAnswer>,
+}
+
+/// A further token pair of a consent. Its members mean what those of [`TokenAnswer`] mean.
+#[derive(Debug, Clone)]
+pub struct PartAnswer {
+    /// The part's name in the entry.
+    pub name: String,
+    /// Its access token.
+    pub access_token: AccessToken,
+    /// Its refresh token: never the one of another pair.
+    pub refresh_token: Option<RefreshToken>,
+    /// Its token type.
+    pub token_type: String,
+    /// How long its access token lives.
+    pub expires_in: Option<Duration>,
+    /// Its granted scopes, with the part's name before them as in the scopes that were asked for.
+    pub scopes: Option<Scopes>,
+}
+
+impl TokenAnswer {
+    /// All granted scopes, those of the parts included. A pair whose scopes the provider does not say has those that were
+    /// asked for (RFC 6749 §5.1); a part that did not come has none. Those that the entry's answers never name are granted
+    /// with the others.
+    pub fn granted(&self, entry: &Entry, requested: &Scopes) -> Scopes {
+        let of = |scopes: Option<&Scopes>, part: Option<&str>| match scopes {
+            Some(scopes) => scopes.clone(),
+            None => {
+                requested.iter().filter(|scope| entry.part_of(scope).0 == part).map(str::to_owned).collect()
+            }
+        };
+        let main = of(self.scopes.as_ref(), None);
+        let parts = self.parts.iter().map(|part| of(part.scopes.as_ref(), Some(&part.name)));
+        let unlisted = requested.iter().filter(|scope| entry.unlisted_scopes.contains(scope));
+        let mut all: Vec<String> = main.into();
+        all.extend(parts.flat_map(Vec::<String>::from));
+        all.extend(unlisted.map(str::to_owned));
+        all.into()
+    }
 }
 
 /// Exchanges a code, once: codes work once, so nothing is tried again.

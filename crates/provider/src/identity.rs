@@ -1,15 +1,17 @@
 //! Whose account a token is for, as the provider's userinfo endpoint tells it (OpenID Connect Core §5.3, or what the
 //! provider has instead).
 
-use hyper::header::{ACCEPT, HeaderName, HeaderValue};
-use model::{AccessToken, Account};
+use std::time::Duration;
+
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use model::{AccessToken, Account, Scopes};
 use serde_json::Value;
 
-use crate::client::{Call, ClientError, HttpClient};
-use crate::exchange::TokenAnswer;
+use crate::api::api_call;
+use crate::client::{ClientError, HttpClient};
 use crate::format::entry::Entry;
 use crate::format::template::MemberPath;
-use crate::member::{find, text_of};
+use crate::member::{find, says_success, text_of};
 
 /// The longest id and the longest name that are taken, in characters.
 const MAX_TEXT: usize = 256;
@@ -20,7 +22,7 @@ pub enum IdentityError {
     /// No answer.
     #[error("no answer of the userinfo endpoint")]
     Transport(#[from] ClientError),
-    /// Something else than 2xx.
+    /// Something else than 2xx, or an answer that tells no success.
     #[error("the userinfo endpoint answered {status}")]
     Refused {
         /// The status.
@@ -34,44 +36,44 @@ pub enum IdentityError {
     UnusableToken,
 }
 
-/// Asks whose account it is. `None` where the entry has no recipe, or where the scope that it needs was not granted.
-/// Call it only when the tokens are durable: at some providers the first use of a token retires the one before it.
+/// Asks whose account it is. `None` where the entry has no recipe, or where the scope that it needs is not among the
+/// `granted` ones, if these are known. Call it only when the tokens are durable: at some providers the first use of a
+/// token retires the one before it.
 pub async fn fetch_account(
     http: &HttpClient,
     entry: &Entry,
     userinfo: &str,
-    answer: &TokenAnswer,
+    access_token: &AccessToken,
+    granted: Option<&Scopes>,
+    timeout: Duration,
 ) -> Result<Option<Account>, IdentityError> {
     let Some(identity) = &entry.identity else { return Ok(None) };
-    let lacks_scope =
-        |needed: &String| answer.scopes.as_ref().is_some_and(|granted| !granted.contains(needed));
-    if identity.needs_scope.as_ref().is_some_and(lacks_scope) {
+    let lacks = |needed: &String| granted.is_some_and(|granted| !granted.contains(needed));
+    if identity.needs_scope.as_ref().is_some_and(lacks) {
         return Ok(None);
     }
-    let (name, value) = access_header(entry, &answer.access_token).ok_or(IdentityError::UnusableToken)?;
-    let call =
-        Call::get(userinfo).header(ACCEPT, HeaderValue::from_static("application/json")).header(name, value);
-    let response = http.send(call).await?;
+    let mut call =
+        api_call(entry, identity.method, userinfo, access_token).ok_or(IdentityError::UnusableToken)?;
+    if let Some(body) = &identity.body {
+        call = call.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.clone());
+    }
+    let response = http.send(call.timeout(timeout)).await?;
     if !(200..300).contains(&response.status) {
         return Err(IdentityError::Refused { status: response.status });
     }
     let body: Value =
         serde_json::from_slice(&response.body).map_err(|_| IdentityError::Malformed("it is not JSON"))?;
+    if !says_success(identity.success.as_ref(), &body) {
+        return Err(IdentityError::Refused { status: response.status });
+    }
     let text = |path: &MemberPath| find(path, &body).and_then(text_of).and_then(|text| clean(&text));
+    let id: Option<Vec<String>> = identity.id.paths().iter().map(text).collect();
     Ok(Some(Account {
-        id: text(&identity.id).ok_or(IdentityError::Malformed("it has no usable id"))?,
+        id: id
+            .and_then(|parts| clean(&parts.join(":")))
+            .ok_or(IdentityError::Malformed("it has no usable id"))?,
         name: identity.name.as_ref().and_then(text),
     }))
-}
-
-/// The header with which the entry's API takes a token, marked as sensitive. `None` for a token that no header can
-/// carry.
-pub fn access_header(entry: &Entry, token: &AccessToken) -> Option<(HeaderName, HeaderValue)> {
-    let (before, after) = entry.access_header.around();
-    let name = entry.access_header.name().parse().ok()?;
-    let mut value = HeaderValue::from_str(&format!("{before}{}{after}", token.expose())).ok()?;
-    value.set_sensitive(true);
-    Some((name, value))
 }
 
 /// Nothing at all, control characters and whole novels are not taken.

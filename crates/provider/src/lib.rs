@@ -7,9 +7,10 @@
 //! - [`client`]: the one way out; it never reaches into our own network
 //! - [`exchange`], [`refresh`]: a code or a refresh token for an access token (RFC 6749 §4.1.3 and §6)
 //! - [`answer`]: what an answer of a token endpoint means
-//! - [`identity`]: whose account it is
+//! - [`api`]: calls with an access token; [`identity`]: whose account it is
 
 pub mod answer;
+pub mod api;
 pub mod authorize;
 pub mod catalog;
 pub mod client;
@@ -20,6 +21,7 @@ pub mod identity;
 pub mod refresh;
 
 mod client_error;
+mod elsewhere;
 mod group;
 mod member;
 mod reach;

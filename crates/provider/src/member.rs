@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::format::entry::{Literal, SuccessMember};
 use crate::format::template::MemberPath;
 
 /// What stands at the path.
@@ -20,4 +21,15 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// Whether an answer has the member that tells success, where the entry names one.
+pub(crate) fn says_success(success: Option<&SuccessMember>, body: &Value) -> bool {
+    success.is_none_or(|success| {
+        find(&success.member, body).is_some_and(|value| match &success.equals {
+            Literal::Flag(flag) => value == flag,
+            Literal::Number(number) => value == number,
+            Literal::Text(text) => value == text,
+        })
+    })
 }

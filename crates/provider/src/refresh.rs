@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use model::RefreshToken;
+use model::{RefreshToken, Scopes};
 
 use crate::answer::{AnswerError, Class};
 use crate::client::{Gate, HttpClient};
@@ -21,6 +21,9 @@ pub struct Refresh<'a> {
     pub app: &'a App,
     /// The token.
     pub refresh_token: &'a RefreshToken,
+    /// The scopes of the access token, where it shall not have all that were granted (RFC 6749 §6), or is for one of the
+    /// entry's resources.
+    pub scopes: Option<&'a Scopes>,
     /// Replaces the client's total timeout for this call. A strict rotator gets long: giving up early throws the only
     /// copy of the new tokens away.
     pub timeout: Option<Duration>,
@@ -36,6 +39,7 @@ impl fmt::Debug for Refresh<'_> {
             .field("token_url", &self.token_url)
             .field("app", self.app)
             .field("refresh_token", self.refresh_token)
+            .field("scopes", &self.scopes)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
@@ -47,6 +51,9 @@ pub async fn refresh(http: &HttpClient, request: Refresh<'_>) -> Result<TokenAns
         .timeout(request.timeout)
         .gate(request.gate);
     form.push_secret("refresh_token", request.refresh_token.expose());
+    if let Some(scopes) = request.scopes {
+        form.push("scope", &scopes.join(&request.entry.scope_separator));
+    }
     form.send(http, request.token_url).await
 }
 

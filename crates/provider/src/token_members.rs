@@ -9,8 +9,9 @@ use model::{AccessToken, RefreshToken, Scopes, TokenExtra};
 use serde_json::{Map, Value};
 use tracing::warn;
 
-use crate::exchange::TokenAnswer;
+use crate::exchange::{PartAnswer, TokenAnswer};
 use crate::format::entry::{Entry, TokenRecipe};
+use crate::format::template::MemberPath;
 use crate::member::find;
 
 /// The longest token, in characters. JWTs of several KiB exist; headers of this size do not.
@@ -27,30 +28,120 @@ const MAX_LIFETIME: Duration = Duration::from_hours(10 * 366 * 24);
 /// Reads the members; the error says what is wrong.
 pub(crate) fn read(entry: &Entry, body: &Value) -> Result<TokenAnswer, &'static str> {
     let recipe = &entry.token_answer;
-    let access_token = match find(&recipe.access_token, body) {
-        Some(Value::String(token)) if is_token(token) => AccessToken::from(token.as_str()),
-        Some(_) => return Err("the access token is not usable"),
-        None => return Err("there is no access token"),
+    let extra = extra(entry, recipe, body);
+    let first = Members {
+        part: None,
+        access_token: &recipe.access_token,
+        refresh_token: Some(&recipe.refresh_token),
+        token_type: Some(&recipe.token_type),
+        expires_in: Some(&recipe.expires_in),
+        scope: Some(&recipe.scope),
     };
-    let refresh_token = match find(&recipe.refresh_token, body) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(token)) if token.is_empty() => None,
-        Some(Value::String(token)) if is_token(token) => Some(RefreshToken::from(token.as_str())),
-        Some(_) => return Err("the refresh token is not usable"),
+    let missing = match first.read(entry, body) {
+        Ok(pair) => {
+            let parts = parts(entry, body, Some(&pair));
+            return Ok(pair.into_answer(extra, parts));
+        }
+        Err(fault) => fault,
     };
-    let token_type = match find(&recipe.token_type, body) {
-        Some(Value::String(kind)) if is_visible(kind, MAX_TOKEN_TYPE) => kind.clone(),
-        // As good as unsaid: the tokens around it may be the only copy.
-        _ => "Bearer".to_owned(),
-    };
-    Ok(TokenAnswer {
-        access_token,
-        refresh_token,
-        token_type,
-        expires_in: find(&recipe.expires_in, body).and_then(lifetime),
-        scopes: find(&recipe.scope, body).and_then(|scope| scopes(entry, scope)),
-        extra: extra(entry, recipe, body),
-    })
+    if missing != NO_ACCESS_TOKEN {
+        return Err(missing);
+    }
+    // A consent for a part alone, or the refresh of a part that answers where the consent did.
+    let mut parts = parts(entry, body, None);
+    if parts.is_empty() {
+        return Err(missing);
+    }
+    let pair = parts.remove(0);
+    Ok(pair.into_answer(extra, parts))
+}
+
+const NO_ACCESS_TOKEN: &str = "there is no access token";
+
+/// Where the members of one pair stand.
+struct Members<'a> {
+    part: Option<&'a str>,
+    access_token: &'a MemberPath,
+    refresh_token: Option<&'a MemberPath>,
+    token_type: Option<&'a MemberPath>,
+    expires_in: Option<&'a MemberPath>,
+    scope: Option<&'a MemberPath>,
+}
+
+impl Members<'_> {
+    fn read(&self, entry: &Entry, body: &Value) -> Result<PartAnswer, &'static str> {
+        let member = |path: Option<&MemberPath>| path.and_then(|path| find(path, body));
+        let access_token = match find(self.access_token, body) {
+            Some(Value::String(token)) if is_token(token) => AccessToken::from(token.as_str()),
+            None | Some(Value::Null) => return Err(NO_ACCESS_TOKEN),
+            Some(_) => return Err("the access token is not usable"),
+        };
+        let refresh_token = match member(self.refresh_token) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(token)) if token.is_empty() => None,
+            Some(Value::String(token)) if is_token(token) => Some(RefreshToken::from(token.as_str())),
+            Some(_) => return Err("the refresh token is not usable"),
+        };
+        let token_type = match member(self.token_type) {
+            Some(Value::String(kind)) if is_visible(kind, MAX_TOKEN_TYPE) => kind.clone(),
+            // As good as unsaid: the tokens around it may be the only copy.
+            _ => "Bearer".to_owned(),
+        };
+        let prefix = self.part.map_or_else(String::new, |name| format!("{name}/"));
+        Ok(PartAnswer {
+            name: self.part.unwrap_or_default().to_owned(),
+            access_token,
+            refresh_token,
+            token_type,
+            expires_in: member(self.expires_in).and_then(lifetime),
+            scopes: member(self.scope).and_then(|scope| scopes(entry, scope, &prefix)),
+        })
+    }
+}
+
+impl PartAnswer {
+    fn into_answer(self, extra: Option<TokenExtra>, parts: Vec<Self>) -> TokenAnswer {
+        TokenAnswer {
+            access_token: self.access_token,
+            refresh_token: self.refresh_token,
+            token_type: self.token_type,
+            expires_in: self.expires_in,
+            scopes: self.scopes,
+            extra,
+            parts,
+        }
+    }
+}
+
+/// The parts' pairs. One that can't be used, or that is a pair which is there already, is left out: the others may be the
+/// only copy, and a refresh token that two pairs held would be spent twice.
+fn parts(entry: &Entry, body: &Value, first: Option<&PartAnswer>) -> Vec<PartAnswer> {
+    let mut pairs: Vec<PartAnswer> = Vec::new();
+    for (name, part) in &entry.parts {
+        let members = Members {
+            part: Some(name),
+            access_token: &part.access_token,
+            refresh_token: part.refresh_token.as_ref(),
+            token_type: part.token_type.as_ref(),
+            expires_in: part.expires_in.as_ref(),
+            scope: part.scope.as_ref(),
+        };
+        match members.read(entry, body) {
+            Err(NO_ACCESS_TOKEN) => {}
+            Err(fault) => warn!(provider = %entry.id, part = name, fault, "answer.part_unusable"),
+            Ok(pair) if first.into_iter().chain(&pairs).any(|other| is_same(other, &pair)) => {
+                warn!(provider = %entry.id, part = name, fault = "its tokens are another pair's", "answer.part_unusable");
+            }
+            Ok(pair) => pairs.push(pair),
+        }
+    }
+    pairs
+}
+
+fn is_same(one: &PartAnswer, other: &PartAnswer) -> bool {
+    let refresh = |pair: &PartAnswer| pair.refresh_token.as_ref().map(|token| token.expose().to_owned());
+    one.access_token.expose() == other.access_token.expose()
+        || one.refresh_token.is_some() && refresh(one) == refresh(other)
 }
 
 /// RFC 6749 appendix A.12 and A.17 without the space, which no header would carry unharmed.
@@ -78,7 +169,7 @@ fn lifetime(value: &Value) -> Option<Duration> {
 }
 
 /// A list in one text, or an array of texts. Items that are no scope tokens (RFC 6749 §3.3) are left out.
-fn scopes(entry: &Entry, value: &Value) -> Option<Scopes> {
+fn scopes(entry: &Entry, value: &Value, prefix: &str) -> Option<Scopes> {
     let named = match value {
         Value::String(text) => Scopes::parse(text, &entry.scope_separator),
         Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -86,7 +177,9 @@ fn scopes(entry: &Entry, value: &Value) -> Option<Scopes> {
     };
     let well_formed =
         |scope: &&str| !scope.is_empty() && Scopes::from(vec![(*scope).to_owned()]).is_well_formed();
-    Some(named.iter().filter(well_formed).take(MAX_SCOPES).map(str::to_owned).collect())
+    let own = |scope| entry.scope_aliases.get(scope).map_or(scope, String::as_str);
+    let named = named.iter().filter(well_formed).take(MAX_SCOPES);
+    Some(named.map(|scope| format!("{prefix}{}", own(scope))).collect())
 }
 
 fn extra(entry: &Entry, recipe: &TokenRecipe, body: &Value) -> Option<TokenExtra> {

@@ -1,21 +1,22 @@
-//! What code exchange and refresh have in common: a form, the client's authentication, an answer.
+//! What code exchange and refresh have in common: a body, the client's authentication, an answer.
 
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use model::Secret;
-use url::form_urlencoded::byte_serialize;
+use serde_json::{Map, Value};
+use url::form_urlencoded::{self, byte_serialize};
 
 use crate::answer::{self, AnswerError};
 use crate::client::{Call, Gate, HttpClient};
 use crate::exchange::{App, TokenAnswer};
-use crate::format::entry::{ClientAuthentication, Entry};
+use crate::format::entry::{ClientAuthentication, Entry, TokenBody};
 
 /// A request to a token endpoint.
 pub(crate) struct TokenRequest<'a> {
     entry: &'a Entry,
-    form: String,
+    members: Vec<(String, Secret<String>)>,
     authorization: Option<Secret<String>>,
     /// What an error must not repeat.
     secrets: Vec<Secret<String>>,
@@ -24,11 +25,11 @@ pub(crate) struct TokenRequest<'a> {
 }
 
 impl<'a> TokenRequest<'a> {
-    /// A form with the grant type, the entry's parameters and the client's authentication (RFC 6749 §2.3.1).
+    /// A body with the grant type, the entry's parameters and the client's authentication (RFC 6749 §2.3.1).
     pub(crate) fn new(grant_type: &str, entry: &'a Entry, app: &App) -> Self {
         let secrets = app.client_secret.iter().map(|secret| Secret::from(secret.expose())).collect();
         let mut request =
-            Self { entry, form: String::new(), authorization: None, secrets, timeout: None, gate: None };
+            Self { entry, members: Vec::new(), authorization: None, secrets, timeout: None, gate: None };
         request.push("grant_type", grant_type);
         for (name, value) in &entry.token_parameters {
             request.push(name, value);
@@ -50,12 +51,7 @@ impl<'a> TokenRequest<'a> {
     }
 
     pub(crate) fn push(&mut self, name: &str, value: &str) {
-        if !self.form.is_empty() {
-            self.form.push('&');
-        }
-        self.form.extend(byte_serialize(name.as_bytes()));
-        self.form.push('=');
-        self.form.extend(byte_serialize(value.as_bytes()));
+        self.members.push((name.to_owned(), Secret::from(value)));
     }
 
     pub(crate) fn push_secret(&mut self, name: &str, value: &str) {
@@ -75,10 +71,27 @@ impl<'a> TokenRequest<'a> {
         self
     }
 
-    /// Sends the form and reads the answer by the entry's recipe.
+    /// The body as the entry wants it, and its type.
+    fn body(&self) -> (String, &'static str) {
+        let members = self.members.iter().map(|(name, value)| (name.as_str(), value.expose().as_str()));
+        match self.entry.token_body {
+            TokenBody::Form => (
+                form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish(),
+                "application/x-www-form-urlencoded",
+            ),
+            TokenBody::Json => {
+                let object: Map<_, _> =
+                    members.map(|(name, value)| (name.to_owned(), value.into())).collect();
+                (Value::Object(object).to_string(), "application/json")
+            }
+        }
+    }
+
+    /// Sends the request and reads the answer by the entry's recipe.
     pub(crate) async fn send(self, http: &HttpClient, url: &str) -> Result<TokenAnswer, AnswerError> {
-        let mut call = Call::post(url, self.form)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+        let (body, content_type) = self.body();
+        let mut call = Call::post(url, body)
+            .header(CONTENT_TYPE, HeaderValue::from_static(content_type))
             .header(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(authorization) = &self.authorization {
             // Base64 is always a valid header.

@@ -30,6 +30,9 @@ pub(super) enum Exchanged {
     AnotherAccount(Secret<String>),
 }
 
+/// How long the person who has just consented waits for the account's name.
+const IDENTITY_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Connect {
     /// Steps 5 and 6.
     pub(super) async fn exchange(
@@ -65,7 +68,7 @@ impl Connect {
         .await
         .map_err(|error| Error::ExchangeFailed(Box::new(error)))?;
 
-        let granted = answer.scopes.clone().unwrap_or_else(|| attempt.scopes.clone());
+        let granted = answer.granted(&integration.entry, &attempt.scopes);
         let id = vault::random::id();
         let tokens = self.seal_tokens(&id, &integration.entry, &answer, granted.clone());
         let now = self.now();
@@ -182,7 +185,15 @@ impl Connect {
         answer: &TokenAnswer,
     ) -> Option<Account> {
         let userinfo = userinfo?;
-        let found = fetch_account(&self.parts.http, &integration.entry, userinfo, answer).await;
+        let found = fetch_account(
+            &self.parts.http,
+            &integration.entry,
+            userinfo,
+            &answer.access_token,
+            answer.scopes.as_ref(),
+            IDENTITY_TIMEOUT,
+        )
+        .await;
         found
             .inspect_err(|error| warn!(integration = %integration.id, outcome = "failure", error = %error, "identity.failed"))
             .ok()

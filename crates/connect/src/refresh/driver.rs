@@ -361,6 +361,7 @@ impl Driver<'_> {
             token_url: &look.credential.token_url,
             app: &self.job.app,
             refresh_token: token,
+            scopes: None,
             timeout: rotates.then_some(self.job.rules.call_limit),
             gate: &|| self.lease_lasts(),
         };
@@ -369,7 +370,7 @@ impl Driver<'_> {
             Ok(answer) => answer,
             Err(error) => return refused(&error),
         };
-        let scopes = answer.scopes.clone().unwrap_or_else(|| look.credential.tokens.scopes.clone());
+        let scopes = answer.granted(&self.job.entry, &look.credential.tokens.scopes);
         Answer::Tokens(Box::new(self.plane.seal_tokens(&self.id, &self.job.entry, &answer, scopes)))
     }
 

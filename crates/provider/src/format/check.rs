@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::address;
+use super::check_tokens;
 use super::entry::{CallAuthentication, Entry, Flow, Group, Placement, RefreshBehaviour, Rotation};
 use super::template::{Part, Template};
 
@@ -15,13 +16,13 @@ pub struct Fault {
     pub problem: String,
 }
 
-type Checked = Result<(), Fault>;
+pub(super) type Checked = Result<(), Fault>;
 
-fn fault(key: impl Into<String>, problem: impl Into<String>) -> Checked {
+pub(super) fn fault(key: impl Into<String>, problem: impl Into<String>) -> Checked {
     Err(Fault { key: key.into(), problem: problem.into() })
 }
 
-fn require(holds: bool, key: &str, problem: &str) -> Checked {
+pub(super) fn require(holds: bool, key: &str, problem: &str) -> Checked {
     if holds { Ok(()) } else { fault(key, problem) }
 }
 
@@ -37,6 +38,7 @@ pub fn entry(entry: &Entry) -> Checked {
     regions(entry)?;
     parameters(entry)?;
     recipes(entry)?;
+    check_tokens::entry(entry)?;
     refresh(&entry.refresh)
 }
 
@@ -51,8 +53,12 @@ pub fn members(one: &Entry, other: &Entry) -> Checked {
         ("client_authentication", one.client_authentication == other.client_authentication),
         ("pkce", one.pkce == other.pkce),
         ("scope_separator", one.scope_separator == other.scope_separator),
+        ("unlisted_scopes", one.unlisted_scopes == other.unlisted_scopes),
+        ("scope_aliases", one.scope_aliases == other.scope_aliases),
         ("authorize_parameters", one.authorize_parameters == other.authorize_parameters),
         ("token_parameters", one.token_parameters == other.token_parameters),
+        ("token_body", one.token_body == other.token_body),
+        ("parts", one.parts == other.parts),
         ("token_answer", one.token_answer == other.token_answer),
         ("errors", one.errors == other.errors),
         ("refresh", one.refresh == other.refresh),
@@ -68,7 +74,7 @@ pub fn members(one: &Entry, other: &Entry) -> Checked {
     }
 }
 
-fn text(key: &str, value: &str, max: usize) -> Checked {
+pub(super) fn text(key: &str, value: &str, max: usize) -> Checked {
     if value.trim().is_empty() || value.chars().count() > max || value.chars().any(char::is_control) {
         return fault(key, format!("write 1 to {max} characters, no control characters"));
     }
@@ -225,7 +231,7 @@ fn parameters(entry: &Entry) -> Checked {
             used.insert(name.to_owned());
         }
     }
-    for (name, meaning) in &entry.parameters {
+    for (name, parameter) in &entry.parameters {
         let key = format!("parameters.{name}");
         require(used.contains(name), &key, "no address of this entry has this placeholder; remove it")?;
         require(
@@ -233,13 +239,21 @@ fn parameters(entry: &Entry) -> Checked {
             &key,
             "the rows of `regions` fill it already",
         )?;
-        text(&key, meaning, 256)?;
+        text(&key, &parameter.meaning, 256)?;
+        if let Some(default) = &parameter.default {
+            let valid = address::is_origin(default) || address::is_name(default);
+            require(
+                valid,
+                &format!("{key}.default"),
+                "write an origin like https://accounts.example.com, or a name",
+            )?;
+        }
     }
     Ok(())
 }
 
 /// Parameters that the flow sets itself; an entry that repeated them would contradict it.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "client_id",
     "client_secret",
     "code",
@@ -272,12 +286,6 @@ fn recipes(entry: &Entry) -> Checked {
     for name in entry.callback_parameters.iter().chain(&entry.token_answer.keep) {
         text("callback_parameters", name, 64)?;
     }
-    let secret = ["access_token", "refresh_token"];
-    require(
-        !entry.token_answer.keep.iter().any(|name| secret.contains(&name.as_str())),
-        "token_answer.keep",
-        "tokens are kept anyway; remove them",
-    )?;
     for (index, rule) in entry.errors.iter().enumerate() {
         text(&format!("errors.{index}"), &rule.error, 200)?;
         if let Some(part) = &rule.description_contains {

@@ -1,14 +1,19 @@
 //! What an entry says. Every field is a fact of the provider's documentation; none is a secret.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use model::pkce::Pkce;
 use model::{GroupId, ProviderId, Scopes};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub use super::account::*;
 pub use super::recipe::*;
-use super::template::{AccessHeader, MemberPath, Template};
+use super::template::{AccessHeader, Template};
+pub use super::tokens::*;
 
 /// How one third party speaks OAuth.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -30,7 +35,7 @@ pub struct Entry {
     pub flow: Flow,
     /// What the operator has to say to fill placeholders of this entry, and what each means.
     #[serde(default)]
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, Parameter>,
     /// Data centres, where the provider has several.
     pub regions: Option<Regions>,
     /// The issuer identifier (RFC 8414 §2).
@@ -53,6 +58,12 @@ pub struct Entry {
     /// Scopes that are asked for unless the integration names others.
     #[serde(default)]
     pub default_scopes: Scopes,
+    /// Scopes that are granted with the others and that token answers never name.
+    #[serde(default)]
+    pub unlisted_scopes: Scopes,
+    /// Other names that token answers have for scopes, each with the name by which the scope is asked for.
+    #[serde(default)]
+    pub scope_aliases: BTreeMap<String, String>,
     /// More parameters of the authorization request.
     #[serde(default)]
     pub authorize_parameters: BTreeMap<String, String>,
@@ -61,12 +72,20 @@ pub struct Entry {
     /// More parameters of both the code exchange and the refresh.
     #[serde(default)]
     pub token_parameters: BTreeMap<String, String>,
+    /// How the body of both is written.
+    #[serde(default)]
+    pub token_body: TokenBody,
     /// Parameters of the callback beyond RFC 6749 §4.1.2.
     #[serde(default)]
     pub callback_parameters: Vec<String>,
     /// How to read its token answers.
     #[serde(default)]
     pub token_answer: TokenRecipe,
+    /// Further token pairs that one consent yields, by name.
+    #[serde(default)]
+    pub parts: BTreeMap<String, TokenPart>,
+    /// Addresses for each of which the refresh token yields an access token of its own.
+    pub resources: Option<Resources>,
     /// What its errors mean; the first rule that matches wins, then RFC 6749 §5.2.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
@@ -84,6 +103,9 @@ pub struct Entry {
     /// How an access token is presented to its API.
     #[serde(default)]
     pub access_header: AccessHeader,
+    /// More headers of every call of ours to its API.
+    #[serde(default)]
+    pub api_headers: BTreeMap<String, String>,
     /// Where its API listens: origins, to which alone a token may be sent on a product's behalf.
     #[serde(default)]
     pub api_origins: Vec<Template>,
@@ -152,6 +174,46 @@ pub struct EndpointTemplates {
     pub userinfo: Option<Template>,
     /// Tells whether a token works.
     pub validate: Option<Template>,
+}
+
+/// What an operator says to fill a placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// What it is, in words, with an example; 1 to 256 characters.
+    pub meaning: String,
+    /// What counts when the operator says nothing.
+    pub default: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+
+        impl<'de> Visitor<'de> for Written {
+            type Value = Parameter;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("its meaning as a text, or a table with `meaning` and `default`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Parameter { meaning: text.to_owned(), default: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                #[derive(Deserialize)]
+                #[serde(deny_unknown_fields)]
+                struct Table {
+                    meaning: String,
+                    default: Option<String>,
+                }
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Parameter { meaning: table.meaning, default: table.default })
+            }
+        }
+
+        deserializer.deserialize_any(Written)
+    }
 }
 
 /// Data centres of a provider. The table is fixed: what comes in the callback only picks a row, so that no text of
@@ -231,18 +293,6 @@ pub enum Rotation {
     /// The old one is dead at once. What is not documented is treated so.
     #[default]
     Strict,
-}
-
-/// Whose account it is, as `endpoints.userinfo` tells.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// Where the account's stable id stands: a text or a number.
-    pub id: MemberPath,
-    /// Where the name that a person recognises stands.
-    pub name: Option<MemberPath>,
-    /// The scope without which the endpoint refuses.
-    pub needs_scope: Option<String>,
 }
 
 /// What a provider allows.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// A text of an entry that does not follow its rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +114,52 @@ impl TryFrom<String> for MemberPath {
             return Err(Malformed("one to eight member names separated by dots, at most 256 characters"));
         }
         Ok(Self(text))
+    }
+}
+
+/// Members whose values are joined with `:`, since only together they name an account. One path, or a list of up to four.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinedMembers(Vec<MemberPath>);
+
+impl JoinedMembers {
+    /// The paths, in order; at least one.
+    pub fn paths(&self) -> &[MemberPath] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for JoinedMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Paths;
+
+        impl<'de> Visitor<'de> for Paths {
+            type Value = JoinedMembers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the path of a member, or a list of one to four paths")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                MemberPath::try_from(text.to_owned()).map(|path| JoinedMembers(vec![path])).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut paths = Vec::new();
+                while let Some(path) = items.next_element()? {
+                    paths.push(path);
+                    if paths.len() > 4 {
+                        break;
+                    }
+                }
+                if (1..=4).contains(&paths.len()) {
+                    Ok(JoinedMembers(paths))
+                } else {
+                    Err(de::Error::invalid_length(paths.len(), &self))
+                }
+            }
+        }
+
+        deserializer.deserialize_any(Paths)
     }
 }
 

@@ -50,6 +50,7 @@ async fn an_odd_token_type_loses_no_token() {
             token_url: &provider.url("/token"),
             app: &app(),
             refresh_token: &RefreshToken::from("old"),
+            scopes: None,
             timeout: None,
             gate: &|| true,
         };
@@ -119,6 +120,7 @@ async fn a_refresh_sends_the_token_once_and_may_answer_without_a_new_one() {
         token_url: &provider.url("/token"),
         app: &app(),
         refresh_token: &RefreshToken::from("rt"),
+        scopes: None,
         timeout: None,
         gate: &|| true,
     };
@@ -242,6 +244,7 @@ async fn a_failed_call_tells_whether_the_request_went_out() {
         token_url: &rude(Rudeness::Hangs).await,
         app: &app(),
         refresh_token: &RefreshToken::from("rt"),
+        scopes: None,
         timeout: None,
         gate: &|| true,
     };
@@ -258,6 +261,7 @@ async fn a_refresh_whose_gate_closes_was_not_sent() {
         token_url: &origin,
         app: &app(),
         refresh_token: &RefreshToken::from("rt"),
+        scopes: None,
         timeout: None,
         gate: &|| false,
     };
@@ -282,6 +286,7 @@ async fn a_refresh_may_take_the_time_that_it_is_given() {
         token_url: &origin,
         app: &app,
         refresh_token: &refresh_token,
+        scopes: None,
         timeout,
         gate: &|| true,
     };

@@ -94,21 +94,80 @@ fn recipes_that_contradict_themselves_are_refused() {
         ("[provider.token_parameters]\nclient_secret = \"x\"", "token_parameters.client_secret", "remove it"),
         ("[provider.identity]\nid = \"sub\"", "identity", "endpoints.userinfo"),
         ("[provider.validation]\nmethod = \"GET\"", "validation", "endpoints.validate"),
-        ("[provider.token_answer]\nkeep = [\"access_token\"]", "token_answer.keep", "remove them"),
+        ("[provider.token_answer]\nkeep = [\"access_token\"]", "token_answer.keep", "remove it"),
+        ("[provider.token_answer]\naccess_token = \"a.b\"\nkeep = [\"a\"]", "token_answer.keep", "remove it"),
+        (
+            "[provider.token_answer]\nkeep = [\"u\"]\n[provider.parts.user]\nscope_parameter = \"s\"\naccess_token = \"u.at\"",
+            "token_answer.keep",
+            "remove it",
+        ),
+        ("[provider.scope_aliases]\n\"a b\" = \"c\"", "scope_aliases.a b", "printable ASCII"),
+        ("[provider.scope_aliases]\na = \"\"", "scope_aliases.a", "printable ASCII"),
         ("[provider.token_answer]\nscope = \"a..b\"", "scope", "separated by dots"),
         (
             "[provider.regions]\ncallback_parameter = \"l\"\ndefault = \"x\"\nrows = {}",
             "regions.default",
             "rows",
         ),
+        ("[provider.api_headers]\nAuthorization = \"x\"", "api_headers.Authorization", "remove it"),
+        ("[provider.api_headers]\n\"X Y\" = \"x\"", "api_headers.X Y", "A-Z a-z 0-9"),
+        ("[provider.api_headers]\nX-Y = \"é\"", "api_headers.X-Y", "printable ASCII"),
+        ("[provider.api_headers]\nX-Y = \"a\"\nx-y = \"b\"", "api_headers", "stands twice"),
+        ("[provider.identity]\nmethod = \"DELETE\"\nid = \"a\"", "identity.method", "GET or POST"),
+        ("[provider.identity]\nbody = \"{}\"\nid = \"a\"", "identity.body", "method = \"POST\""),
+        ("[provider.identity]\nmethod = \"POST\"\nbody = \"{x\"\nid = \"a\"", "identity.body", "JSON object"),
+        ("[provider.identity]\nid = []", "id", "a list of one to four paths"),
+        ("[provider.identity]\nid = 7", "id", "the path of a member"),
+        (
+            "[provider.parts.User]\nscope_parameter = \"s\"\naccess_token = \"u.at\"",
+            "parts.User",
+            "characters of a-z 0-9 _",
+        ),
+        (
+            "[provider.parts.user]\nscope_parameter = \"scope\"\naccess_token = \"u.at\"",
+            "parts.user.scope_parameter",
+            "sets this parameter already",
+        ),
+        (
+            "[provider.parts.user]\nscope_parameter = \"s\"\naccess_token = \"access_token\"",
+            "parts.user.access_token",
+            "name the part's own",
+        ),
+        (
+            "[provider.parts.user]\nscope_parameter = \"s\"\naccess_token = \"u.at\"\nrefresh_tokn = \"x\"",
+            "refresh_tokn",
+            "expected one of",
+        ),
+        ("[provider.parts.user]\naccess_token = \"u.at\"", "parts.user", "missing field `scope_parameter`"),
+        (
+            "[provider.resources]\norigin_suffix = [\".com\"]\nscopes = [\"{resource}\"]",
+            "resources.origin_suffix.0",
+            "like .example.com",
+        ),
+        (
+            "[provider.resources]\norigin_suffix = [\"a.example.com\"]\nscopes = [\"{resource}\"]",
+            "resources.origin_suffix.0",
+            "like .example.com",
+        ),
+        (
+            "[provider.resources]\norigin_suffix = [\".a.example\"]\nscopes = [\"x\"]",
+            "resources.scopes",
+            "name the {resource}",
+        ),
+        (
+            "[provider.resources]\norigin_suffix = [\".a.example\"]\nscopes = [\"{resource}/{x}\"]",
+            "resources.scopes.0",
+            "printable ASCII",
+        ),
     ];
     for (table, key, mend) in cases {
-        let message = refusal(&format!("{ACME}\n{table}\n"));
+        let with_userinfo = key.starts_with("identity.") || key == "id";
+        let token = "token = \"{host}/token\"";
+        let userinfo = format!("{token}\nuserinfo = \"{{host}}/me\"");
+        let acme = ACME.replace(token, if with_userinfo { &userinfo } else { token });
+        let message = refusal(&format!("{acme}\n{table}\n"));
         assert!(message.contains(key) && message.contains(mend), "{table}: {message}");
-        assert!(
-            message.contains("line 16,") || message.contains("line 17,") || message.contains("line 18,"),
-            "{message}"
-        );
+        assert!((16..=19).any(|line| message.contains(&format!("line {line},"))), "{message}");
     }
 }
 
@@ -196,4 +255,34 @@ fn an_entry_of_another_flow_has_no_code_endpoints() {
     let catalog = load(&[("key.toml", &key)]).unwrap();
     let error = catalog.get(&"acme".parse().unwrap()).unwrap().endpoints(&[].into(), None).unwrap_err();
     assert!(matches!(error, EndpointsError::NotACodeFlow { .. }));
+}
+
+#[test]
+fn a_parameter_can_have_a_default() {
+    let table = |default: &str| {
+        let own = format!("parameters.host = {{ meaning = \"The instance\", default = \"{default}\" }}");
+        ACME.replace(
+            "parameters = { host = \"The instance, for example https://acme.intern.example\" }",
+            &own,
+        )
+    };
+    let catalog = load(&[("acme.toml", &table("https://acme.example"))]).unwrap();
+    let acme = catalog.get(&"acme".parse().unwrap()).unwrap();
+    assert_eq!(acme.endpoints(&[].into(), None).unwrap().token, "https://acme.example/token");
+    let own = [("host".to_owned(), "https://own.example".to_owned())].into();
+    assert_eq!(acme.endpoints(&own, None).unwrap().token, "https://own.example/token");
+    for bad in ["", "http://acme.example", "https://acme.example/x", "a b", "{host}"] {
+        let message = refusal(&table(bad));
+        assert!(message.contains("line 10,") && message.contains("parameters.host.default"), "{message}");
+    }
+    let kind =
+        ACME.replace("{ host = \"The instance, for example https://acme.intern.example\" }", "{ host = 7 }");
+    assert!(refusal(&kind).contains("its meaning as a text, or a table"), "{}", refusal(&kind));
+}
+
+#[test]
+fn a_scope_of_a_part_is_not_empty() {
+    let parts = "\ndefault_scopes = [\"user/\"]\nparts.user = { scope_parameter = \"s\", access_token = \"u.at\" }\n[provider.endpoints]";
+    let message = refusal(&ACME.replace("\n[provider.endpoints]", parts));
+    assert!(message.contains("default_scopes") && message.contains("after the part's name"), "{message}");
 }

@@ -55,6 +55,7 @@ pub(crate) fn entry(more: &str) -> Entry {
 /// What came in.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
@@ -79,6 +80,7 @@ impl Provider {
             let (head, incoming) = request.into_parts();
             let incoming = axum::body::to_bytes(incoming, usize::MAX).await.unwrap();
             calls.lock().unwrap().push(Received {
+                method: head.method.to_string(),
                 path: head.uri.to_string(),
                 headers: head.headers,
                 body: String::from_utf8(incoming.to_vec()).unwrap(),
