@@ -103,6 +103,7 @@ fn connection(number: u32, keyring: &Keyring) -> Result<NewConnection> {
         used_at: Some(now),
         grant_started_at: None,
         grant_ends_at: None,
+        part: None,
     };
     Ok(NewConnection {
         id: vault::random::id(),
@@ -112,6 +113,7 @@ fn connection(number: u32, keyring: &Keyring) -> Result<NewConnection> {
         by: "system".to_owned(),
         at: now,
         credential,
+        parts: Vec::new(),
     })
 }
 

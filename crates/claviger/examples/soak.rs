@@ -715,6 +715,7 @@ fn connection(
         used_at: Some(now),
         grant_started_at: None,
         grant_ends_at: None,
+        part: None,
     };
     Ok(NewConnection {
         id: vault::random::id(),
@@ -724,6 +725,7 @@ fn connection(
         by: "system".to_owned(),
         at: now,
         credential,
+        parts: Vec::new(),
     })
 }
 

@@ -16,6 +16,7 @@ use model::{AccessToken, ReconnectReason, Timestamp, TokenExtra};
 use store::connections::{ConnectionKey, Standing};
 use vault::TokenHash;
 
+use crate::parts::Which;
 use crate::refresh::{Landing, Outcome, Trigger};
 use crate::{Connect, Error, Result};
 
@@ -29,8 +30,10 @@ const STILL_FLYING: Duration = Duration::from_secs(5);
 const USE_NOTED_EVERY: Duration = Duration::from_hours(24);
 
 /// What the product asks for.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Wish {
+    /// Which of the connection's tokens.
+    pub which: Which,
     /// How long the token must be good for, at least.
     pub min_validity: Duration,
     /// The token that the provider's API refused.
@@ -52,8 +55,8 @@ pub struct Token {
 
 impl Connect {
     /// A token that works.
-    pub async fn access_token(&self, key: &ConnectionKey, wish: Wish) -> Result<Token> {
-        let standing = self.standing(key).await?;
+    pub async fn access_token(&self, key: &ConnectionKey, wish: &Wish) -> Result<Token> {
+        let standing = self.standing(key, &wish.which).await?;
         let now = self.now();
         match self.judge(&standing, wish, now)? {
             Verdict::Good => self.hand_out(key, standing),
@@ -70,12 +73,12 @@ impl Connect {
 
     /// Refreshes now, even when nothing is due.
     pub async fn force_refresh(&self, key: &ConnectionKey) -> Result<()> {
-        let standing = self.standing(key).await?;
+        let standing = self.standing(key, &Which::Own).await?;
         if !standing.has_refresh_token {
             return Err(Error::NoRefreshToken);
         }
         let outcome = self.wait_for_flight(&standing, Trigger::Forced, MAX_WAIT).await;
-        self.landed(key, outcome).await
+        self.landed(key, &Which::Own, outcome).await
     }
 
     /// How long before its end a token of this lifetime is refreshed.
@@ -83,15 +86,16 @@ impl Connect {
         self.parts.settings.refresh_before.min(lifetime / 5)
     }
 
-    async fn standing(&self, key: &ConnectionKey) -> Result<Arc<Standing>> {
-        let standing = self.store().connections.standing(key).await?.ok_or_else(|| Self::not_found(key))?;
+    async fn standing(&self, key: &ConnectionKey, which: &Which) -> Result<Arc<Standing>> {
+        let own = self.store().connections.standing(key).await?.ok_or_else(|| Self::not_found(key))?;
+        let standing = self.standing_of_part(key, &own, which).await?.unwrap_or(own);
         match standing.broken {
             Some((since, reason)) => Err(Error::ReconnectRequired { key: key.clone(), reason, since }),
             None => Ok(standing),
         }
     }
 
-    fn judge(&self, standing: &Standing, wish: Wish, now: Timestamp) -> Result<Verdict> {
+    fn judge(&self, standing: &Standing, wish: &Wish, now: Timestamp) -> Result<Verdict> {
         let rejected = match &wish.rejected {
             Some(rejected) => {
                 self.is_token(standing, rejected)?
@@ -122,7 +126,7 @@ impl Connect {
         &self,
         key: &ConnectionKey,
         standing: Arc<Standing>,
-        wish: Wish,
+        wish: &Wish,
         live: bool,
     ) -> Result<Token> {
         if !standing.has_refresh_token && live {
@@ -132,7 +136,7 @@ impl Connect {
         let wait = wish.wait.unwrap_or(MAX_WAIT).min(MAX_WAIT);
         let trigger = if wish.rejected.is_some() && !live { Trigger::Rejected } else { Trigger::Read };
         let outcome = self.wait_for_flight(&standing, trigger, wait).await;
-        match self.landed(key, outcome).await {
+        match self.landed(key, &wish.which, outcome).await {
             Ok(()) => {}
             Err(error @ (Error::ReconnectRequired { .. } | Error::ConnectionNotFound { .. })) => {
                 return Err(error);
@@ -141,7 +145,7 @@ impl Connect {
             Err(_) if live => return self.hand_out(key, standing),
             Err(error) => return Err(error),
         }
-        let fresh = self.standing(key).await?;
+        let fresh = self.standing(key, &wish.which).await?;
         if let Some(rejected) = &wish.rejected
             && self.is_token(&fresh, rejected)?
         {
@@ -181,12 +185,14 @@ impl Connect {
         outcome
     }
 
-    async fn landed(&self, key: &ConnectionKey, outcome: Option<Outcome>) -> Result<()> {
+    async fn landed(&self, key: &ConnectionKey, which: &Which, outcome: Option<Outcome>) -> Result<()> {
         // Another replica may have brought it; its notice may still be on the way.
         self.store().connections.forget(key);
         match outcome {
             // The store says what there is now: new tokens, none, or why only the person can repair it.
-            Some(Ok(Landing::Fresh | Landing::Gone | Landing::Dead)) => self.standing(key).await.map(drop),
+            Some(Ok(Landing::Fresh | Landing::Gone | Landing::Dead)) => {
+                self.standing(key, which).await.map(drop)
+            }
             Some(Ok(Landing::Unavailable(retry_after))) => Err(Error::ProviderUnavailable { retry_after }),
             Some(Ok(Landing::Configuration(error))) => Err(Error::ProviderConfiguration { error }),
             Some(Ok(Landing::Held)) => Err(Error::RefreshingHeld),

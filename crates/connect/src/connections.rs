@@ -114,7 +114,9 @@ impl Connect {
                     // When the person consented nobody says.
                     grant_started_at: None,
                     grant_ends_at: None,
+                    part: None,
                 },
+                parts: Vec::new(),
             })
             .await?;
         self.audit(

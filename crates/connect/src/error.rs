@@ -86,6 +86,12 @@ pub enum Error {
     /// It can't be refreshed: the provider gave no refresh token.
     #[error("the connection has no refresh token")]
     NoRefreshToken,
+    /// The consent has yielded no such tokens.
+    #[error("the consent has yielded no tokens of the part {part}")]
+    TokenNotGranted {
+        /// The part.
+        part: String,
+    },
     /// The provider did not answer, or said that it can't just now.
     #[error("the provider did not answer")]
     ProviderUnavailable {
@@ -147,6 +153,7 @@ impl Error {
             Self::InvalidParameter { .. } => ProblemCode::InvalidParameter,
             Self::ReturnToNotAllowed => ProblemCode::ReturnToNotAllowed,
             Self::ConnectionNotFound { .. } => ProblemCode::ConnectionNotFound,
+            Self::TokenNotGranted { .. } => ProblemCode::TokenNotGranted,
             Self::NoRefreshToken => ProblemCode::NoRefreshToken,
             Self::Shared(error) => error.code(),
             Self::ReconnectRequired { .. } => ProblemCode::ReconnectRequired,

@@ -7,6 +7,7 @@
 //! - [`refresh`]: one refresh of one credential at a time, everywhere, and nothing ever lost
 //! - [`connections`]: list, inspect, metadata, import
 //! - [`disconnect`]: erase the tokens, keep the row
+//! - [`parts`]: further tokens of one consent
 //! - [`status`]: what a subject has connected
 //! - [`integrations`]: which of our apps speaks for whom
 //!
@@ -20,6 +21,7 @@ pub mod disconnect;
 pub mod error;
 pub mod hop;
 pub mod integrations;
+pub mod parts;
 pub mod refresh;
 pub mod return_to;
 pub mod status;

@@ -221,6 +221,7 @@ impl Problem {
                 problem.argument("error", error.as_deref().unwrap_or("unknown"))
             }
             Error::GenerationConflict { generation } => problem.member("generation", *generation),
+            Error::TokenNotGranted { part } => problem.argument("part", part).member("part", part.as_str()),
             Error::ReturnToNotAllowed
             | Error::InvalidTicket
             | Error::ExchangeFailed(_)

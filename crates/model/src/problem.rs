@@ -109,6 +109,8 @@ problem_codes! {
     ReconnectRequired => 409, "reconnect_required", Reconnect;
     /// The connection can't be refreshed: the provider gave no refresh token.
     NoRefreshToken => 409, "no_refresh_token", None;
+    /// The consent yielded no tokens of that part: its scopes were not asked for, or not granted.
+    TokenNotGranted => 404, "token_not_granted", Reconnect;
     /// The provider did not answer, or answered that it can't just now.
     ProviderUnavailable => 503, "provider_unavailable", Retry;
     /// The provider refuses our app's credentials or configuration.

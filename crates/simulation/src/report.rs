@@ -173,6 +173,7 @@ pub(crate) fn template() -> Credential {
         used_at: None,
         grant_started_at: None,
         grant_ends_at: None,
+        part: None,
     }
 }
 

@@ -124,11 +124,11 @@ pub trait Attempts: Send + Sync {
     /// or has expired at `now` yields `None`.
     async fn consume(&self, state: &TokenHash, now: Timestamp) -> Result<Option<Attempt>>;
     /// Keeps what a consent has yielded until the person says whether it may take the place of what was there: writes the
-    /// credential, on which no connection stands yet, and the question's link.
+    /// credential, on which no connection stands yet, with its parts after it, and the question's link.
     async fn ask(
         &self,
         attempt: &AttemptId,
-        credential: &Credential,
+        credentials: &[Credential],
         question: &TokenHash,
         answer_by: Timestamp,
     ) -> Result<()>;

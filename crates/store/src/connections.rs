@@ -113,6 +113,8 @@ pub struct NewConnection {
     pub at: Timestamp,
     /// The credential to stand on.
     pub credential: Credential,
+    /// Further tokens of the same consent.
+    pub parts: Vec<Credential>,
 }
 
 /// What `connect` did.
@@ -186,6 +188,8 @@ pub trait Connections: Send + Sync {
     /// process, or any on the same SQLite file, made before the call is seen; on PostgreSQL another replica's is seen
     /// once its notice has arrived, within a second, and after 30 seconds even if the notice was lost.
     async fn standing(&self, key: &ConnectionKey) -> Result<Option<Arc<Standing>>>;
+    /// Reads the same of a part of the credential, without the cache; `None` when there is no such part.
+    async fn standing_of(&self, key: &ConnectionKey, part: &str) -> Result<Option<Arc<Standing>>>;
     /// Forgets what is in memory of it, for a caller who knows that another replica has changed it: the next
     /// [`Connections::standing`] reads the row.
     fn forget(&self, key: &ConnectionKey);

@@ -114,6 +114,17 @@ pub struct Credential {
     pub grant_started_at: Option<Timestamp>,
     /// When the consent ends, however often it is refreshed; `None` when it does not, or nobody knows.
     pub grant_ends_at: Option<Timestamp>,
+    /// Of which consent's tokens these are a part; `None` for those that connections stand on.
+    pub part: Option<Part>,
+}
+
+/// Further tokens of a consent, refreshed by themselves: a person's own beside an app's, or those for another resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The credential on which the connections stand; with it goes the part.
+    pub of: CredentialId,
+    /// Which part: the entry's name for it, or the resource.
+    pub name: String,
 }
 
 /// The rows of `credentials`. They come and go with [`crate::connections::Connections`].
@@ -121,6 +132,8 @@ pub struct Credential {
 pub trait Credentials: Send + Sync {
     /// Reads one.
     async fn get(&self, id: &CredentialId) -> crate::Result<Option<Credential>>;
+    /// Writes a part of a consent, unless it is there already.
+    async fn add_part(&self, part: &Credential) -> crate::Result<()>;
     /// Deletes one on which no connection stands; tells whether it did.
     async fn erase(&self, id: &CredentialId) -> crate::Result<bool>;
     /// Names the account that the credential acts for; nothing happens when the credential is gone.

@@ -11,7 +11,7 @@ use crate::attempts::{Attempt, Question};
 use crate::audit::{AuditEntry, Head};
 use crate::columns::{Columns, Reader};
 use crate::connections::{Connection, ConnectionKey, Standing};
-use crate::credentials::{Credential, SealedTokens};
+use crate::credentials::{Credential, Part, SealedTokens};
 use crate::integrations::IntegrationRow;
 use crate::refreshes::{Backlog, Due, EndingGrant, Hold, JournalRow, Look, Phase};
 use crate::subjects::Subject;
@@ -36,7 +36,7 @@ columns! {
     /// Read by [`credential`].
     credential_columns = "id, subject, integration, provider, client_id, token_url, generation, account, \
         access_token, refresh_token, extra, token_type, scopes, expires_at, obtained_at, refreshed_at, broken_at, \
-        broken_reason, last_error, failures, due_at, used_at, grant_started_at, grant_ends_at";
+        broken_reason, last_error, failures, due_at, used_at, grant_started_at, grant_ends_at, parent, part";
     /// Read by [`connection`]; `c` is the connection, `k` its credential.
     connection_columns = "c.id, c.subject, c.integration, c.label, c.credential, c.generation, c.metadata, \
         c.requested_scopes, c.connected_at, c.connected_by, c.updated_at, k.updated_at, k.scopes, k.account, \
@@ -201,6 +201,7 @@ fn read_credential(row: &mut Reader<'_>) -> Result<Credential> {
         used_at: row.optional_time()?,
         grant_started_at: row.optional_time()?,
         grant_ends_at: row.optional_time()?,
+        part: row.optional_id()?.zip(row.optional_text()?).map(|(of, name)| Part { of, name }),
     })
 }
 

@@ -181,6 +181,8 @@ pub(crate) fn credential(credential: &Credential, updated_at: Timestamp) -> Resu
         credential.used_at.into(),
         credential.grant_started_at.into(),
         credential.grant_ends_at.into(),
+        credential.part.as_ref().map(|part| Value::word(part.of)).into(),
+        optional_text("credentials.part", credential.part.as_ref().map(|part| part.name.as_str()))?,
         updated_at.into(),
         account_id(credential.account.as_ref())?,
     ])

@@ -90,23 +90,26 @@ impl Connect {
             used_at: Some(now),
             grant_started_at: Some(now),
             grant_ends_at: integration.entry.refresh.fixed_end.map(|life| now + life),
+            part: None,
         };
+        let parts = self.parts_of(&credential, &integration.entry, &answer);
         let before = self.accounts_before(attempt).await?;
         let account = if before.is_empty() {
-            self.stand_on(attempt, &credential).await?;
+            self.stand_on(attempt, &credential, &parts).await?;
             self.learn_account(&integration, endpoints.userinfo.as_deref(), &answer, &id).await?
         } else {
             // Durable before its token is used, and nobody's before we know whose it is.
             let link = vault::random::token();
             let (question, answer_by) = (TokenHash::of(link.expose()), now + TIME_TO_ANSWER);
-            self.store().attempts.ask(&attempt.id, &credential, &question, answer_by).await?;
+            let all: Vec<Credential> = [&credential].into_iter().chain(&parts).cloned().collect();
+            self.store().attempts.ask(&attempt.id, &all, &question, answer_by).await?;
             let account =
                 self.learn_account(&integration, endpoints.userinfo.as_deref(), &answer, &id).await?;
             if account.as_ref().is_some_and(|account| before.iter().any(|before| before.id != account.id)) {
                 return Ok(Exchanged::AnotherAccount(link));
             }
             self.store().attempts.answer(&question, self.now()).await?;
-            self.stand_on(attempt, &credential).await?;
+            self.stand_on(attempt, &credential, &[]).await?;
             self.store().attempts.settle_question(&attempt.id).await?;
             account
         };
@@ -127,15 +130,27 @@ impl Connect {
         Ok(accounts)
     }
 
-    /// Lets every member that the consent was asked for stand on its credential.
-    pub(super) async fn stand_on(&self, attempt: &Attempt, credential: &Credential) -> Result<()> {
+    /// Lets every member that the consent was asked for stand on its credential, which is written with its parts if it is
+    /// not there yet.
+    pub(super) async fn stand_on(
+        &self,
+        attempt: &Attempt,
+        credential: &Credential,
+        parts: &[Credential],
+    ) -> Result<()> {
         for member in attempt.members() {
-            self.connect_member(attempt, member, credential).await?;
+            self.connect_member(attempt, member, credential, parts).await?;
         }
         Ok(())
     }
 
-    async fn connect_member(&self, attempt: &Attempt, member: Member, credential: &Credential) -> Result<()> {
+    async fn connect_member(
+        &self,
+        attempt: &Attempt,
+        member: Member,
+        credential: &Credential,
+        parts: &[Credential],
+    ) -> Result<()> {
         let now = self.now();
         let integration = member.integration.clone();
         let connected = self
@@ -149,6 +164,7 @@ impl Connect {
                 by: attempt.started_by.clone(),
                 at: now,
                 credential: credential.clone(),
+                parts: parts.to_vec(),
             })
             .await?;
         let name = if connected.created { "connection.created" } else { "connection.reconnected" };

@@ -90,7 +90,7 @@ impl Connect {
             Answer::Replace => {
                 let held = self.store().credentials.get(&question.held).await?;
                 let credential = held.ok_or(Error::InvalidTicket)?;
-                self.stand_on(attempt, &credential).await?;
+                self.stand_on(attempt, &credential, &[]).await?;
                 if let Some(account) = &credential.account {
                     self.gather(attempt, &credential.id, &credential.tokens.scopes, account).await?;
                 }

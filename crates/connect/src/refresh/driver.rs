@@ -20,7 +20,7 @@ use super::flight::{
 };
 use super::rules::{LEASE, LEASE_MARGIN, LONGEST_REST, RENEW_EVERY, Replay, Rules, STALL};
 use super::{Refreshing, STRICT_OF_ONE, Trigger};
-use crate::{Connect, Error, Result};
+use crate::{Connect, Error, Result, parts};
 
 /// What a flight needs beside its credential's row.
 struct Job {
@@ -355,13 +355,14 @@ impl Driver<'_> {
             info!(%subject, %integration, credential = %self.id, trigger = self.trigger.word(), expires_in_ms,
                 "refresh.started");
         }
+        let asked = parts::scopes_to_ask(&look.credential, &self.job.entry);
         let rotates = self.job.rules.replay != Replay::Free;
         let request = Refresh {
             entry: &self.job.entry,
             token_url: &look.credential.token_url,
             app: &self.job.app,
             refresh_token: token,
-            scopes: None,
+            scopes: asked.as_ref(),
             timeout: rotates.then_some(self.job.rules.call_limit),
             gate: &|| self.lease_lasts(),
         };
@@ -370,7 +371,7 @@ impl Driver<'_> {
             Ok(answer) => answer,
             Err(error) => return refused(&error),
         };
-        let scopes = answer.granted(&self.job.entry, &look.credential.tokens.scopes);
+        let scopes = parts::granted(&look.credential, &self.job.entry, &answer);
         Answer::Tokens(Box::new(self.plane.seal_tokens(&self.id, &self.job.entry, &answer, scopes)))
     }
 

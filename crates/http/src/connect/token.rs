@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ::connect::access_token::{MAX_WAIT, Token, Wish};
+use ::connect::parts::Which;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,9 @@ pub const ROUTE: &str = "/api/connections/{subject}/{integration}/token";
 /// The longest `minValidity`.
 const MAX_MIN_VALIDITY: Duration = Duration::from_hours(24);
 
+/// The longest name of a part, and the longest resource.
+const MAX_PART: usize = 255;
+
 /// More than the names of the answer's members and its short values take.
 const AROUND: usize = 160;
 
@@ -35,6 +39,10 @@ pub struct Parameters {
     #[serde(default)]
     #[param(value_type = String, default = "default")]
     label: Label,
+    /// A further token of the same consent, as the provider's entry names it: `user` at Slack.
+    part: Option<String>,
+    /// The token for another resource of the provider: `https://contoso.sharepoint.com`.
+    resource: Option<String>,
     /// The token must be good for at least this long: `30s`, `10m`, `1h`; at most 24 h.
     min_validity: Option<String>,
     /// How long to wait for a refresh under way: at most `65s`, which is also the default.
@@ -73,7 +81,7 @@ pub struct Answer<'a> {
 #[utoipa::path(
     get, path = "/api/connections/{subject}/{integration}/token", tag = "tokens",
     params(("subject" = String, Path), ("integration" = String, Path), Parameters),
-    responses((status = 200, body = Answer), (status = 404, description = "`connection_not_found`"),
+    responses((status = 200, body = Answer), (status = 404, description = "`connection_not_found`, `token_not_granted`"),
               (status = 409, description = "`reconnect_required`"), (status = 503, description = "`provider_unavailable`, with `Retry-After`")),
     security(("api_key" = ["connections:token"]))
 )]
@@ -85,7 +93,7 @@ pub async fn token(
 ) -> Result<Response, Problem> {
     let wish = wish(&parameters)?;
     let key = ConnectionKey { subject, integration, label: parameters.label };
-    answer(&app, &app.connect.access_token(&key, wish).await?)
+    answer(&app, &app.connect.access_token(&key, &wish).await?)
 }
 
 /// A token in place of one that the provider's API refused
@@ -94,7 +102,7 @@ pub async fn token(
 #[utoipa::path(
     post, path = "/api/connections/{subject}/{integration}/token", tag = "tokens", request_body = Rejected,
     params(("subject" = String, Path), ("integration" = String, Path), Parameters),
-    responses((status = 200, body = Answer), (status = 404, description = "`connection_not_found`"),
+    responses((status = 200, body = Answer), (status = 404, description = "`connection_not_found`, `token_not_granted`"),
               (status = 409, description = "`reconnect_required`"), (status = 503, description = "`provider_unavailable`, with `Retry-After`")),
     security(("api_key" = ["connections:token"]))
 )]
@@ -110,7 +118,7 @@ pub async fn token_instead(
     })?;
     let wish = Wish { rejected: Some(rejected), ..wish(&parameters)? };
     let key = ConnectionKey { subject, integration, label: parameters.label };
-    answer(&app, &app.connect.access_token(&key, wish).await?)
+    answer(&app, &app.connect.access_token(&key, &wish).await?)
 }
 
 fn wish(parameters: &Parameters) -> Result<Wish, Problem> {
@@ -119,7 +127,22 @@ fn wish(parameters: &Parameters) -> Result<Wish, Problem> {
             .map(|text| duration(text, max).map_err(|rule| Problem::parameter(name, rule)))
             .transpose()
     };
+    let which = match (&parameters.part, &parameters.resource) {
+        (None, None) => Which::Own,
+        (Some(part), None) if (1..=MAX_PART).contains(&part.len()) => Which::Part(part.clone()),
+        (None, Some(resource)) if (1..=MAX_PART).contains(&resource.len()) => {
+            Which::Resource(resource.clone())
+        }
+        (Some(_), Some(_)) => {
+            return Err(Problem::parameter("part", "name a part or a resource, not both".to_owned()));
+        }
+        (Some(_), None) => return Err(Problem::parameter("part", format!("use 1 to {MAX_PART} characters"))),
+        (None, Some(_)) => {
+            return Err(Problem::parameter("resource", format!("use 1 to {MAX_PART} characters")));
+        }
+    };
     Ok(Wish {
+        which,
         min_validity: read("minValidity", &parameters.min_validity, MAX_MIN_VALIDITY)?.unwrap_or_default(),
         wait: read("wait", &parameters.wait, MAX_WAIT)?,
         rejected: None,

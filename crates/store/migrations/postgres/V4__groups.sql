@@ -13,3 +13,8 @@ ALTER TABLE attempts ADD COLUMN question BYTEA;
 ALTER TABLE attempts ADD COLUMN answer_by BIGINT;
 CREATE UNIQUE INDEX attempts_by_question ON attempts (question) WHERE question IS NOT NULL;
 CREATE INDEX attempts_by_answer ON attempts (answer_by, id) WHERE held IS NOT NULL;
+
+-- Further tokens of the same consent: a person's own beside an app's, or those for another resource.
+ALTER TABLE credentials ADD COLUMN parent TEXT REFERENCES credentials (id) ON DELETE CASCADE;
+ALTER TABLE credentials ADD COLUMN part TEXT;
+CREATE UNIQUE INDEX credentials_by_part ON credentials (parent, part) WHERE parent IS NOT NULL;

@@ -95,12 +95,12 @@ impl Attempts for Postgres {
     async fn ask(
         &self,
         attempt: &AttemptId,
-        credential: &Credential,
+        credentials: &[Credential],
         question: &TokenHash,
         answer_by: Timestamp,
     ) -> Result<()> {
         let mut client = self.client().await?;
-        let asked = ask(&mut client, attempt, credential, question, answer_by);
+        let asked = ask(&mut client, attempt, credentials, question, answer_by);
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, asked).await;
         settle(client, answer)
     }
@@ -129,14 +129,17 @@ impl Attempts for Postgres {
 async fn ask(
     client: &mut Object,
     attempt: &AttemptId,
-    credential: &Credential,
+    credentials: &[Credential],
     question: &TokenHash,
     answer_by: Timestamp,
 ) -> Result<()> {
-    let ask = [Value::word(attempt), Value::word(credential.id), Value::hash(question), answer_by.into()];
+    let Some(first) = credentials.first() else { return Ok(()) };
+    let ask = [Value::word(attempt), Value::word(first.id), Value::hash(question), answer_by.into()];
     let transaction = client.transaction().await?;
-    execute(&transaction, ADD_CREDENTIAL, &value::credential(credential, credential.tokens.obtained_at)?)
-        .await?;
+    for credential in credentials {
+        let values = value::credential(credential, credential.tokens.obtained_at)?;
+        execute(&transaction, ADD_CREDENTIAL, &values).await?;
+    }
     execute(&transaction, ASK, &ask).await?;
     Ok(transaction.commit().await?)
 }

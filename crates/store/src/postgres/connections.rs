@@ -18,8 +18,8 @@ pub(super) const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
     ", updated_at, account_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-     $21, $22, $23, $24, $25, $26) \
-     ON CONFLICT (id) DO NOTHING"
+     $21, $22, $23, $24, $25, $26, $27, $28) \
+     ON CONFLICT DO NOTHING"
 );
 const CREATE: &str = "INSERT INTO connections (subject, integration, label, id, credential, generation, metadata, \
     requested_scopes, connected_at, connected_by, updated_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $8) \
@@ -46,6 +46,12 @@ const STANDING: &str = concat!(
     "SELECT ",
     standing_columns!(),
     " FROM connections c JOIN credentials k ON k.id = c.credential \
+     WHERE c.subject = $1 AND c.integration = $2 AND c.label = $3"
+);
+const STANDING_OF: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM connections c JOIN credentials k ON k.parent = c.credential AND k.part = $4 \
      WHERE c.subject = $1 AND c.integration = $2 AND c.label = $3"
 );
 const SET_METADATA: &str = "UPDATE connections SET metadata = $4, generation = generation + 1, updated_at = $5 \
@@ -104,6 +110,12 @@ impl Connections for Postgres {
             }))
         };
         self.standings.read(key, load).await
+    }
+
+    async fn standing_of(&self, key: &ConnectionKey, part: &str) -> Result<Option<Arc<Standing>>> {
+        let part = Value::text("credentials.part", part)?;
+        let values: Vec<_> = value::key(key).into_iter().chain([part]).collect();
+        Ok(self.find(STANDING_OF, &values, rows::standing).await?.map(Arc::new))
     }
 
     fn forget(&self, key: &ConnectionKey) {
@@ -169,7 +181,9 @@ impl Connections for Postgres {
 async fn connect(client: &mut Object, new: &NewConnection, thing: Thing) -> Result<Connected> {
     let key = value::key(&new.key);
     let transaction = client.transaction().await?;
-    execute(&transaction, ADD_CREDENTIAL, &value::credential(&new.credential, new.at)?).await?;
+    for credential in [&new.credential].into_iter().chain(&new.parts) {
+        execute(&transaction, ADD_CREDENTIAL, &value::credential(credential, new.at)?).await?;
+    }
     let values = |metadata: &Map<String, Json>| -> Result<_> {
         Ok([
             Value::word(new.credential.id),

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Object;
 use model::{Account, CredentialId};
 
-use super::connections::erase;
+use super::connections::{ADD_CREDENTIAL, erase};
 use super::{ANSWER_TIMEOUT, Postgres, settle};
 use crate::credentials::{Credential, Credentials};
 use crate::rows::credential_columns;
@@ -16,6 +16,11 @@ const SET_ACCOUNT: &str = "UPDATE credentials SET account = $2, account_id = $3 
 impl Credentials for Postgres {
     async fn get(&self, id: &CredentialId) -> Result<Option<Credential>> {
         self.find(GET, &[Value::word(id)], rows::credential).await
+    }
+
+    async fn add_part(&self, part: &Credential) -> Result<()> {
+        let values = value::credential(part, part.tokens.obtained_at)?;
+        self.execute(ADD_CREDENTIAL, &values).await.map(drop)
     }
 
     async fn erase(&self, id: &CredentialId) -> Result<bool> {

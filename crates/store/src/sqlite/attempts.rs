@@ -109,15 +109,21 @@ impl Attempts for Sqlite {
     async fn ask(
         &self,
         attempt: &AttemptId,
-        credential: &Credential,
+        credentials: &[Credential],
         question: &TokenHash,
         answer_by: Timestamp,
     ) -> Result<()> {
-        let ask = [Value::word(attempt), Value::word(credential.id), Value::hash(question), answer_by.into()];
-        let credential = value::credential(credential, credential.tokens.obtained_at)?;
+        let Some(first) = credentials.first() else { return Ok(()) };
+        let ask = [Value::word(attempt), Value::word(first.id), Value::hash(question), answer_by.into()];
+        let credentials: Vec<_> = credentials
+            .iter()
+            .map(|credential| value::credential(credential, credential.tokens.obtained_at))
+            .collect::<Result<_>>()?;
         self.writer
             .write(&[], move |database| {
-                execute(database, ADD_CREDENTIAL, &credential)?;
+                for credential in &credentials {
+                    execute(database, ADD_CREDENTIAL, credential)?;
+                }
                 execute(database, ASK, &ask).map(drop)
             })
             .await

@@ -18,8 +18,8 @@ pub(super) const ADD_CREDENTIAL: &str = concat!(
     "INSERT INTO credentials (",
     credential_columns!(),
     ", updated_at, account_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24, ?25, ?26) \
-     ON CONFLICT (id) DO NOTHING"
+     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) \
+     ON CONFLICT DO NOTHING"
 );
 const BEFORE: &str = "SELECT id, credential, metadata, generation FROM connections \
     WHERE subject = ?1 AND integration = ?2 AND label = ?3";
@@ -42,6 +42,12 @@ const STANDING: &str = concat!(
     "SELECT ",
     standing_columns!(),
     " FROM connections c JOIN credentials k ON k.id = c.credential \
+     WHERE c.subject = ?1 AND c.integration = ?2 AND c.label = ?3"
+);
+const STANDING_OF: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM connections c JOIN credentials k ON k.parent = c.credential AND k.part = ?4 \
      WHERE c.subject = ?1 AND c.integration = ?2 AND c.label = ?3"
 );
 const SET_METADATA: &str = "UPDATE connections SET metadata = ?4, generation = generation + 1, updated_at = ?5 \
@@ -80,7 +86,9 @@ const LIST_OF: &str = list!("c.subject = ?1 AND (?2 IS NULL OR c.integration = ?
 #[async_trait]
 impl Connections for Sqlite {
     async fn connect(&self, new: &NewConnection) -> Result<Connected> {
-        let credential = value::credential(&new.credential, new.at)?;
+        let credentials = [&new.credential].into_iter().chain(&new.parts);
+        let credentials: Vec<_> =
+            credentials.map(|credential| value::credential(credential, new.at)).collect::<Result<_>>()?;
         let key = value::key(&new.key);
         let id = new.id;
         let patch = new.metadata.clone();
@@ -88,7 +96,9 @@ impl Connections for Sqlite {
         let requested = Value::json("connections.requested_scopes", &new.requested_scopes)?;
         let (at, by) = (new.at.into(), Value::text("connections.connected_by", &new.by)?);
         let connect = move |database: &Database| {
-            execute(database, ADD_CREDENTIAL, &credential)?;
+            for credential in &credentials {
+                execute(database, ADD_CREDENTIAL, credential)?;
+            }
             let before = find(database, BEFORE, &key, rows::before)?;
             let (id, created) = before.as_ref().map_or((id, true), |before| (before.id, false));
             let (mut metadata, old) =
@@ -109,6 +119,13 @@ impl Connections for Sqlite {
 
     async fn standing(&self, key: &ConnectionKey) -> Result<Option<Arc<Standing>>> {
         self.standings.read(key, async { self.load_standing(key) }).await
+    }
+
+    async fn standing_of(&self, key: &ConnectionKey, part: &str) -> Result<Option<Arc<Standing>>> {
+        let part = Value::text("credentials.part", part)?;
+        let values: Vec<_> = value::key(key).into_iter().chain([part]).collect();
+        let standing = self.readers.read(|database| find(database, STANDING_OF, &values, rows::standing))?;
+        Ok(standing.map(Arc::new))
     }
 
     fn forget(&self, _: &ConnectionKey) {

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use model::{Account, CredentialId};
 
-use super::connections::ERASE;
+use super::connections::{ADD_CREDENTIAL, ERASE};
 use super::{Sqlite, execute, find};
 use crate::credentials::{Credential, Credentials};
 use crate::rows::credential_columns;
@@ -15,6 +15,11 @@ const SET_ACCOUNT: &str = "UPDATE credentials SET account = ?2, account_id = ?3 
 impl Credentials for Sqlite {
     async fn get(&self, id: &CredentialId) -> Result<Option<Credential>> {
         self.readers.read(|database| find(database, GET, &[Value::word(id)], rows::credential))
+    }
+
+    async fn add_part(&self, part: &Credential) -> Result<()> {
+        let values = value::credential(part, part.tokens.obtained_at)?;
+        self.writer.write(&[], move |database| execute(database, ADD_CREDENTIAL, &values).map(drop)).await
     }
 
     async fn erase(&self, id: &CredentialId) -> Result<bool> {

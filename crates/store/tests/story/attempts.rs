@@ -115,7 +115,7 @@ pub(crate) async fn a_question_is_answered_once_and_its_consent_is_nobodys_until
     let before = new_connection(&key, "before", 1);
     one.connections.connect(&before).await.unwrap();
     let new = new_connection(&key, "new", 5).credential;
-    one.attempts.ask(&written.id, &new, &hash("question"), at(100)).await.unwrap();
+    one.attempts.ask(&written.id, std::slice::from_ref(&new), &hash("question"), at(100)).await.unwrap();
     assert_eq!(two.connections.standing(&key).await.unwrap().unwrap().credential, before.credential.id);
     assert!(two.credentials.get(&new.id).await.unwrap().is_some(), "durable");
 

@@ -160,6 +160,7 @@ pub(crate) fn credential(key: &ConnectionKey, name: &str, second: i64) -> Creden
         used_at: Some(at(second)),
         grant_started_at: Some(at(second)),
         grant_ends_at: None,
+        part: None,
     }
 }
 
@@ -172,6 +173,7 @@ pub(crate) fn new_connection(key: &ConnectionKey, name: &str, second: i64) -> Ne
         by: "operator".to_owned(),
         at: at(second),
         credential: credential(key, name, second),
+        parts: Vec::new(),
     }
 }
 
