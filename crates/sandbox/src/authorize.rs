@@ -19,7 +19,7 @@ use crate::account::Account;
 use crate::app::App;
 use crate::call::{self, At, Call, Caller, Endpoint};
 use crate::clock;
-use crate::family::{Consent, Prefixes, Terms};
+use crate::consent::{Consent, Prefixes, Terms};
 use crate::grants::NewCode;
 use crate::language::Language;
 use crate::page::{self, Question, Refusal};

@@ -58,7 +58,7 @@ pub(crate) struct Call<'a> {
     pub(crate) base: &'a str,
     /// The provider that is played; `None` for the sandbox itself.
     pub(crate) site: Option<&'a Site>,
-    /// See [`crate::family::Terms`].
+    /// See [`crate::consent::Terms`].
     pub(crate) place: &'static str,
     pub(crate) row: &'a mut Row,
 }

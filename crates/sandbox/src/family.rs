@@ -6,103 +6,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use aws_lc_rs::{digest, rand};
-use data_encoding::BASE64URL_NOPAD;
-
-use crate::account::Account;
 use crate::clock;
+use crate::consent::{Aim, Consent};
+use crate::facts::{Condition, Facts, Issued, Kind};
+use crate::key::{self, Key};
 use crate::settings::{Rotation, Settings};
 
 /// Tokens of each kind that a family remembers. What is older is as unknown as if it had never been issued.
 const MAX_TOKENS: usize = 64;
 
-/// The length of a token's random end, which its family's number stands before.
-const RANDOM_CHARACTERS: usize = 43;
-
 /// For how many seconds a made access token counts towards `accessTokenLimit`.
 const LIMIT_PERIOD: u64 = 600;
-
-/// What a person agreed to.
-#[derive(Debug, Clone)]
-pub(crate) struct Consent {
-    pub(crate) client_id: String,
-    pub(crate) account: Account,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) terms: Terms,
-}
-
-/// What the provider makes of a consent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Terms {
-    /// The only place where its code and its tokens are known: a profile, or one of its data centres; empty for the
-    /// sandbox itself.
-    pub(crate) place: &'static str,
-    pub(crate) prefixes: Prefixes,
-    /// Whether it yields a refresh token at all.
-    pub(crate) offline: bool,
-}
-
-/// How tokens begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Prefixes {
-    pub(crate) access_token: &'static str,
-    pub(crate) refresh_token: &'static str,
-}
-
-impl Terms {
-    /// Those of the sandbox itself.
-    pub(crate) const OWN: Self = Self { place: "", prefixes: Prefixes::OWN, offline: true };
-}
-
-impl Prefixes {
-    /// Those of the sandbox itself.
-    pub(crate) const OWN: Self = Self { access_token: "sbx_at_", refresh_token: "sbx_rt_" };
-}
-
-/// What a new access token is for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Aim {
-    /// Fewer scopes than were granted, if the client wants fewer.
-    pub(crate) scopes: Option<Vec<String>>,
-    /// The only resource that takes the token; empty where a provider knows but one.
-    pub(crate) audience: String,
-}
-
-/// Tokens on their way to the client.
-pub(crate) struct Issued {
-    pub(crate) access_token: String,
-    pub(crate) refresh_token: Option<String>,
-    pub(crate) consent: Arc<Consent>,
-    /// Those of the access token.
-    pub(crate) scopes: Vec<String>,
-    /// Whether the refresh token took the place of another.
-    pub(crate) rotated: bool,
-}
-
-/// What is known of a living token.
-pub(crate) struct Facts {
-    pub(crate) consent: Arc<Consent>,
-    pub(crate) scopes: Vec<String>,
-    /// See [`Aim`].
-    pub(crate) audience: String,
-    pub(crate) kind: Kind,
-    pub(crate) issued_at: i64,
-    pub(crate) expires_at: i64,
-}
-
-impl Facts {
-    /// Whether they are of an access token.
-    pub(crate) fn is_of_access_token(&self) -> bool {
-        self.kind == Kind::AccessToken
-    }
-}
-
-/// What a token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    AccessToken,
-    RefreshToken,
-}
 
 /// Why a refresh token is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,33 +29,6 @@ pub(crate) enum Refused {
     ScopeNotGranted,
     /// It is good, but has made as many access tokens as it may for now.
     Throttled,
-}
-
-/// What became of an access token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Condition {
-    Unknown,
-    Living,
-    Expired,
-    Revoked,
-}
-
-/// The SHA-256 of a code or a token: what is kept opens nothing, and looking it up tells its octets to no clock.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key([u8; 32]);
-
-impl Key {
-    pub(crate) fn of(text: &str) -> Self {
-        let digest = digest::digest(&digest::SHA256, text.as_bytes());
-        Self(digest.as_ref().try_into().expect("SHA-256 has 32 octets"))
-    }
-}
-
-/// 256 random bits behind a prefix.
-pub(crate) fn random(prefix: &str) -> String {
-    let mut octets = [0; 32];
-    rand::fill(&mut octets).expect("the operating system gives randomness, or the process must not go on");
-    format!("{prefix}{}", BASE64URL_NOPAD.encode(&octets))
 }
 
 /// The chain of one consent.
@@ -223,7 +110,7 @@ impl Family {
 
     /// The family that a token says it belongs to.
     pub(crate) fn id_of(token: &str) -> Option<u64> {
-        let random = token.len().checked_sub(RANDOM_CHARACTERS)?;
+        let random = token.len().checked_sub(key::RANDOM_CHARACTERS)?;
         u64::from_str_radix(token.get(random.checked_sub(16)?..random)?, 16).ok()
     }
 
@@ -364,7 +251,7 @@ impl Family {
 
     fn issue_refresh_token(&mut self, settings: &Settings, now: i64) -> String {
         self.generation += 1;
-        let token = random(&format!("{}{:016x}", self.consent.terms.prefixes.refresh_token, self.id));
+        let token = key::random(&format!("{}{:016x}", self.consent.terms.prefixes.refresh_token, self.id));
         let record = RefreshToken {
             key: Key::of(&token),
             generation: self.generation,
@@ -386,7 +273,8 @@ impl Family {
         now: i64,
     ) -> Issued {
         let scopes = aim.scopes.unwrap_or_else(|| self.consent.scopes.clone());
-        let access_token = random(&format!("{}{:016x}", self.consent.terms.prefixes.access_token, self.id));
+        let access_token =
+            key::random(&format!("{}{:016x}", self.consent.terms.prefixes.access_token, self.id));
         let record = AccessToken {
             key: Key::of(&access_token),
             generation,
@@ -411,6 +299,8 @@ fn push<T>(tokens: &mut VecDeque<T>, token: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Account;
+    use crate::consent::Terms;
 
     fn begin(settings: &Settings) -> (Family, Issued) {
         let account = Account::named("anna@example.com").unwrap();

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::answer::OAuthError;
-use crate::family::{Aim, Condition, Consent, Facts, Family, Issued, Key, Kind, Refused, random};
+use crate::consent::{Aim, Consent};
+use crate::facts::{Condition, Facts, Issued, Kind};
+use crate::family::{Family, Refused};
+use crate::key::{Key, random};
 use crate::log::RefreshNotes;
 use crate::pkce;
 use crate::settings::Settings;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, OAuthError};
 use crate::call::{self, Call, ClientRequest, Endpoint};
-use crate::family::Kind;
+use crate::facts::Kind;
 use crate::sandbox::Sandbox;
 
 /// `POST /oauth/introspect`.

@@ -13,7 +13,7 @@
 //! What stands behind:
 //! - `settings`, `failure`, `control`: how it is told to behave
 //! - `app`, `client_auth`: who asks
-//! - `account`, `grants`, `family`, `pkce`: who agreed to what, and every token's life
+//! - `account`, `consent`, `grants`, `family`, `facts`, `key`, `pkce`: who agreed to what, and every token's life
 //! - `call`: what happens to each call in order: failure, work, log, latency; `line`: the connection below it
 //! - `log`, `clock`, `parameters`, `scope`, `answer`, `same_origin`, `language`
 //!
@@ -40,12 +40,15 @@ mod authorize;
 mod call;
 mod client_auth;
 mod clock;
+mod consent;
 mod control;
 mod control_api;
+mod facts;
 mod failure;
 mod family;
 mod grants;
 mod introspect;
+mod key;
 mod language;
 mod line;
 mod log;

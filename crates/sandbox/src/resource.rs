@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::account::Account;
 use crate::answer::{self, OAuthError};
 use crate::call::{self, Caller, Endpoint};
-use crate::family::Facts;
+use crate::facts::Facts;
 use crate::sandbox::Sandbox;
 use crate::scope;
 

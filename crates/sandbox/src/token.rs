@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::answer::{self, OAuthError};
 use crate::call::{self, Call, ClientRequest, Endpoint};
-use crate::family::{Aim, Issued};
+use crate::consent::Aim;
+use crate::facts::Issued;
 use crate::grants::{Redemption, RefreshRequest};
 use crate::sandbox::Sandbox;
 use crate::scope;

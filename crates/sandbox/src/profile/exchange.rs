@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::answer::OAuthError;
 use crate::call::Call;
-use crate::family::{Aim, Consent, Facts, Issued};
+use crate::consent::{Aim, Consent};
+use crate::facts::{Facts, Issued};
 use crate::grants::{Redemption, RefreshRequest};
 use crate::profile::inquiry::Inquiry;
 use crate::scope;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{OAuthError, json_response};
 use crate::call::Call;
-use crate::family::Prefixes;
+use crate::consent::Prefixes;
 use crate::parameters::Parameters;
 use crate::profile::inquiry::{Inquiry, Occasion};
 use crate::profile::route::{Deed, Host, Proof, Route};

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::{OAuthError, form_response, json_response};
 use crate::call::Call;
-use crate::family::{Facts, Prefixes};
+use crate::consent::Prefixes;
+use crate::facts::Facts;
 use crate::parameters::Parameters;
 use crate::profile::exchange::{self, Exchanged};
 use crate::profile::inquiry::{Inquiry, Occasion};

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::answer::{OAuthError, json_response};
 use crate::call::Call;
-use crate::family::{Facts, Prefixes};
+use crate::consent::Prefixes;
+use crate::facts::Facts;
 use crate::parameters::Parameters;
 use crate::profile::inquiry::{Inquiry, Occasion};
 use crate::profile::route::{Deed, Host, Proof, Route};

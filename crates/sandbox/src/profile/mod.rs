@@ -31,7 +31,7 @@ use serde_json::{Map, Value};
 use crate::answer::OAuthError;
 use crate::authorize;
 use crate::call::{self, At, Call, Caller};
-use crate::family::Prefixes;
+use crate::consent::Prefixes;
 use crate::parameters::Parameters;
 use crate::sandbox::{self, Sandbox};
 use crate::scope;
@@ -94,7 +94,7 @@ pub(crate) trait Provider: Sync {
     /// How its tokens begin.
     fn prefixes(&self) -> Prefixes;
 
-    /// See [`crate::family::Terms`].
+    /// See [`crate::consent::Terms`].
     fn place(&self, host: &str) -> &'static str;
 
     /// The place of a consent that is given at this host.
@@ -225,7 +225,7 @@ impl Site {
         self.profile == profile || (self.profile == Profile::Github && profile == Profile::GithubApp)
     }
 
-    /// See [`crate::family::Terms`].
+    /// See [`crate::consent::Terms`].
     pub(crate) fn place(&self) -> &'static str {
         self.profile.provider().place(&self.host)
     }

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::{OAuthError, json_response};
 use crate::call::Call;
-use crate::family::{Condition, Facts, Issued, Prefixes};
+use crate::consent::Prefixes;
+use crate::facts::{Condition, Facts, Issued};
 use crate::parameters::Parameters;
 use crate::profile::exchange::{self, Exchanged};
 use crate::profile::inquiry::{Inquiry, Occasion};
