@@ -33,7 +33,8 @@ enum Challenge {
 }
 
 impl OAuthError {
-    const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
+    /// An error of a provider's own.
+    pub(crate) const fn new(status: StatusCode, code: &'static str, description: &'static str) -> Self {
         Self { status, code, description, challenge: Challenge::None }
     }
 
@@ -58,6 +59,30 @@ impl OAuthError {
     /// A code or a refresh token that is no longer good, or never was.
     pub(crate) const fn invalid_grant(description: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_grant", description)
+    }
+
+    /// A code that is exchanged with another redirect URI than it was asked for with.
+    pub(crate) const fn redirect_uri_mismatch() -> Self {
+        Self::invalid_grant("The redirect_uri is not that of the authorization request.")
+    }
+
+    /// A client that nobody registered.
+    pub(crate) const fn unknown_client() -> Self {
+        Self::invalid_client("No app is registered with this client_id.")
+    }
+
+    /// A client that knows another secret.
+    pub(crate) const fn wrong_secret() -> Self {
+        Self::invalid_client("The client secret is wrong.")
+    }
+
+    /// A refresh token that has made as many access tokens as it may for now.
+    pub(crate) const fn throttled() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "The refresh token has made too many access tokens in ten minutes.",
+        )
     }
 
     /// A scope that is malformed or was not granted.
@@ -170,7 +195,8 @@ pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
     uncached(status, "application/json", body.to_string())
 }
 
-fn form_response(status: StatusCode, members: &Map<String, Value>) -> Response {
+/// The same, form-encoded.
+pub(crate) fn form_response(status: StatusCode, members: &Map<String, Value>) -> Response {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in members {
         match value {

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use crate::profile::Profile;
+
 /// The app that is there from the start.
 pub(crate) const DEFAULT_CLIENT_ID: &str = "claviger";
 /// Its secret, known to everybody: nothing here is worth stealing.
@@ -32,6 +34,9 @@ pub(crate) struct App {
     /// frees the port alone).
     #[serde(default)]
     any_loopback: bool,
+    /// The provider with which it is registered; without one it is the sandbox itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<Profile>,
 }
 
 impl App {
@@ -42,6 +47,17 @@ impl App {
             client_secret: Some(DEFAULT_CLIENT_SECRET.to_owned()),
             redirect_uris: Vec::new(),
             any_loopback: true,
+            profile: None,
+        }
+    }
+
+    /// The app that is registered with a provider from the start.
+    pub(crate) fn at(profile: Profile) -> Self {
+        Self {
+            name: Some(format!("Claviger at {} (played by the sandbox)", profile.provider().title())),
+            client_secret: Some(profile.client_secret()),
+            profile: Some(profile),
+            ..Self::well_known()
         }
     }
 
@@ -127,6 +143,7 @@ mod tests {
             client_secret: None,
             redirect_uris: uris.iter().map(|&uri| uri.to_owned()).collect(),
             any_loopback: false,
+            profile: None,
         }
     }
 

@@ -4,6 +4,9 @@
 //! 2. the rest of the request is checked: what is wrong there goes back to the app
 //! 3. the person decides, unless `approve` decides for everybody
 //! 4. the browser goes back with a code or `access_denied`, with `state` and `iss` (RFC 9207)
+//!
+//! Where a provider is played, its profile reads the scopes, decides whether there will be a refresh token, and adds to
+//! the callback; all checks are the same.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -13,14 +16,16 @@ use axum::response::{IntoResponse, Response};
 use url::Url;
 
 use crate::account::Account;
-use crate::call::{self, Call, Caller, Endpoint};
+use crate::app::App;
+use crate::call::{self, At, Call, Caller, Endpoint};
 use crate::clock;
-use crate::family::Consent;
+use crate::consent::{Consent, Prefixes, Terms};
 use crate::grants::NewCode;
 use crate::language::Language;
 use crate::page::{self, Question, Refusal};
 use crate::parameters::Parameters;
 use crate::pkce;
+use crate::profile::{Profile, Provider, Site, Wish};
 use crate::same_origin;
 use crate::sandbox::Sandbox;
 use crate::scope;
@@ -39,12 +44,22 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    ask(&sandbox, None, query.as_deref(), &headers).await
+}
+
+/// A request to the sandbox or to a provider that it plays.
+pub(crate) async fn ask(
+    sandbox: &Sandbox,
+    site: Option<&Site>,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Response {
     let query = query.unwrap_or_default();
     let parameters = match query.len() {
         0..=MAX_QUERY => Parameters::parse(query.as_bytes()).map_err(|_| Refusal::Malformed),
         _ => Err(Refusal::Malformed),
     };
-    answer(&sandbox, &headers, parameters, None).await
+    answer(sandbox, site, headers, parameters, None).await
 }
 
 /// `POST /oauth/authorize`: the same request again, with what the person decided.
@@ -53,8 +68,18 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let parameters = match same_origin::check(&Method::POST, &headers, sandbox.authority()) {
-        Ok(()) => call::read_form(&headers, body).map_err(|_| Refusal::Malformed),
+    decide(&sandbox, None, &headers, body).await
+}
+
+/// A decision, at the sandbox or at a provider that it plays.
+pub(crate) async fn decide(
+    sandbox: &Sandbox,
+    site: Option<&Site>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let parameters = match same_origin::check(&Method::POST, headers, sandbox.authority()) {
+        Ok(()) => call::read_form(headers, body).map_err(|_| Refusal::Malformed),
         Err(_) => Err(Refusal::OtherOrigin),
     };
     let decision = parameters.as_ref().ok().and_then(|parameters| match parameters.get(DECISION) {
@@ -62,7 +87,7 @@ pub(crate) async fn post(
         Some("deny") => Some(Decision::Deny),
         _ => None,
     });
-    answer(&sandbox, &headers, parameters, decision).await
+    answer(sandbox, site, headers, parameters, decision).await
 }
 
 #[derive(Clone, Copy)]
@@ -73,13 +98,15 @@ enum Decision {
 
 async fn answer(
     sandbox: &Sandbox,
+    site: Option<&Site>,
     headers: &HeaderMap,
     parameters: Result<Parameters, Refusal>,
     decision: Option<Decision>,
 ) -> Response {
     let language = Language::of(headers);
     let client_id = parameters.as_ref().ok().and_then(|parameters| parameters.get("client_id"));
-    call::run(sandbox, Endpoint::Authorize, Caller::Client { id: client_id, grant_type: None }, |call| {
+    let at = At { endpoint: Endpoint::Authorize, site };
+    call::run(sandbox, at, Caller::Client { id: client_id, grant_type: None }, |call| {
         let result = match &parameters {
             Ok(parameters) => authorize(call, parameters, decision, language, sandbox.path()),
             Err(refusal) => Err(*refusal),
@@ -112,10 +139,13 @@ fn authorize(
         (None, Approve::Deny) => Decision::Deny,
         (None, Approve::Ask) => {
             "asked".clone_into(&mut call.row.outcome);
-            let app = call.control.app(request.client_id).ok_or(Refusal::UnknownClient)?;
             return Ok(page::consent(
                 &Question {
-                    app: app.name(request.client_id),
+                    app: request.app.name(request.client_id),
+                    action: &match call.site {
+                        Some(site) => format!("{path}/at/{}{}", site.host, site.path),
+                        None => format!("{path}/oauth/authorize"),
+                    },
                     client_id: request.client_id,
                     redirect_uri: &request.redirect_uri,
                     scopes: &wanted.asked,
@@ -140,7 +170,7 @@ fn authorize(
     };
     call.row.account = Some(account.email.clone());
     Ok(match decision {
-        Decision::Approve => request.approve(call, account, wanted),
+        Decision::Approve => request.approve(call, &account, wanted),
         Decision::Deny => request.fail(call, "access_denied", "The person did not allow it."),
     })
 }
@@ -148,6 +178,9 @@ fn authorize(
 /// A request whose app and redirect URI are good, so that errors can go back to the app.
 struct Request<'a> {
     client_id: &'a str,
+    app: &'a App,
+    /// The app's, where one is played.
+    provider: Option<&'static dyn Provider>,
     redirect_uri: Url,
     parameters: &'a Parameters,
 }
@@ -158,23 +191,27 @@ struct Wanted {
     asked: Vec<String>,
     /// What it gets of that.
     granted: Vec<String>,
+    prefixes: Prefixes,
+    /// What a second pair of tokens gets, where the provider issues two.
+    second: Option<(Vec<String>, Prefixes)>,
     code_challenge: Option<String>,
 }
 
 impl<'a> Request<'a> {
     /// Step 1.
-    fn read(call: &Call<'_>, parameters: &'a Parameters) -> Result<Self, Refusal> {
+    fn read(call: &Call<'a>, parameters: &'a Parameters) -> Result<Self, Refusal> {
         if parameters.is_repeated("client_id") || parameters.is_repeated("redirect_uri") {
             return Err(Refusal::Malformed);
         }
         let client_id = parameters.get("client_id").ok_or(Refusal::UnknownClient)?;
-        let app = call.control.app(client_id).ok_or(Refusal::UnknownClient)?;
+        let app = call.app(client_id).ok_or(Refusal::UnknownClient)?;
         let redirect_uri = parameters.get("redirect_uri").ok_or(Refusal::MissingRedirectUri)?;
         if !app.allows(redirect_uri) {
             return Err(Refusal::UnknownRedirectUri);
         }
         let redirect_uri = Url::parse(redirect_uri).map_err(|_| Refusal::UnknownRedirectUri)?;
-        Ok(Self { client_id, redirect_uri, parameters })
+        let provider = app.profile.map(Profile::provider);
+        Ok(Self { client_id, app, provider, redirect_uri, parameters })
     }
 
     /// Step 2: RFC 6749 §4.1.2.1. Fails with the error code and a description.
@@ -188,33 +225,69 @@ impl<'a> Request<'a> {
             Some(_) => {
                 return Err(("unsupported_response_type", "Only the response_type code is known here."));
             }
+            None if self.provider.is_some_and(Provider::knows_only_codes) => {}
             None => return Err(invalid("The response_type is missing.")),
         }
         let code_challenge = pkce::challenge(self.parameters, settings.pkce).map_err(invalid)?;
+        if let Some(provider) = self.provider {
+            let Wish { scopes, prefixes, second } = provider.wish(self.parameters, settings)?;
+            let mut asked = scopes.clone();
+            asked.extend(second.iter().flat_map(|(scopes, _)| scopes.iter().cloned()));
+            let only = |scopes: Vec<String>| -> Vec<String> {
+                scopes.into_iter().filter(|scope| is_granted(settings, scope)).collect()
+            };
+            let second = second.map(|(scopes, prefixes)| (only(scopes), prefixes));
+            return Ok(Wanted { asked, granted: only(scopes), prefixes, second, code_challenge });
+        }
         let text = self.parameters.get("scope").unwrap_or(scope::DEFAULT);
         let asked = scope::parse(text, &settings.scope_separator)
             .filter(|scopes| !scopes.is_empty())
             .ok_or(("invalid_scope", "The scope is malformed."))?;
         let mut granted = asked.clone();
-        if let Some(only) = &settings.granted_scopes {
-            granted.retain(|scope| only.contains(scope));
-        }
+        granted.retain(|scope| is_granted(settings, scope));
         if granted.is_empty() {
             return Err(("invalid_scope", "None of these scopes is granted here."));
         }
-        Ok(Wanted { asked, granted, code_challenge })
+        Ok(Wanted { asked, granted, prefixes: Prefixes::OWN, second: None, code_challenge })
     }
 
-    fn approve(&self, call: &mut Call<'_>, account: Account, wanted: Wanted) -> Response {
+    fn approve(&self, call: &mut Call<'_>, account: &Account, wanted: Wanted) -> Response {
         "approved".clone_into(&mut call.row.outcome);
         call.row.scopes = Some(wanted.granted.clone());
+        let consent = |scopes: Vec<String>, terms: Terms| Consent {
+            client_id: self.client_id.to_owned(),
+            account: account.clone(),
+            scopes,
+            terms,
+        };
+        let (terms, extras) = self.terms(call, account, &wanted);
         let code = call.grants.issue_code(NewCode {
-            consent: Consent { client_id: self.client_id.to_owned(), account, scopes: wanted.granted },
+            consent: consent(wanted.granted, terms),
+            second: wanted.second.map(|(scopes, prefixes)| consent(scopes, Terms { prefixes, ..terms })),
             redirect_uri: self.parameters.get("redirect_uri").unwrap_or_default().to_owned(),
             code_challenge: wanted.code_challenge,
             expires_at: clock::after(call.now, call.settings.code_ttl),
         });
-        self.redirect(call, &[("code", &code)])
+        let answer = [("code", code.as_str())].into_iter();
+        let extras = extras.iter().map(|(name, value)| (*name, value.as_str()));
+        self.redirect(call, answer.chain(extras).collect::<Vec<_>>().as_slice())
+    }
+
+    /// What the provider makes of the consent, and what it adds to the callback.
+    fn terms(
+        &self,
+        call: &Call<'_>,
+        account: &Account,
+        wanted: &Wanted,
+    ) -> (Terms, Vec<(&'static str, String)>) {
+        let (Some(provider), Some(site)) = (self.provider, call.site) else {
+            return (Terms::OWN, Vec::new());
+        };
+        let place = provider.place_of_consent(&site.host, call.settings);
+        let remembered = call.grants.remembers(self.client_id, &account.id, place);
+        let offline = provider.offline(self.parameters, &wanted.granted, remembered);
+        let terms = Terms { place, prefixes: wanted.prefixes, offline };
+        (terms, provider.callback(site, call.settings, &wanted.granted))
     }
 
     fn fail(&self, call: &mut Call<'_>, code: &'static str, description: &'static str) -> Response {
@@ -235,13 +308,19 @@ impl<'a> Request<'a> {
                 query.append_pair("state", state);
             }
             if call.settings.send_iss {
-                query.append_pair("iss", call.base);
+                let own = call.base.to_owned();
+                let iss = call.site.map_or(own, |site| format!("{}/at/{}", call.base, site.host));
+                query.append_pair("iss", &iss);
             }
         }
         // 303, so that no browser posts the decision to the app as well.
         let headers = [(header::LOCATION, location.as_str()), (header::CACHE_CONTROL, "no-store")];
         (StatusCode::SEE_OTHER, headers).into_response()
     }
+}
+
+fn is_granted(settings: &Settings, scope: &String) -> bool {
+    settings.granted_scopes.as_ref().is_none_or(|only| only.contains(scope))
 }
 
 /// Whom the person may choose between, and who it is when nobody chooses: the control's account before the app's

@@ -11,12 +11,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::OAuthError;
+use crate::app::App;
 use crate::client_auth::{self, Credentials};
 use crate::control::Control;
 use crate::failure::{self, Kind};
 use crate::grants::Grants;
 use crate::log::Row;
 use crate::parameters::{Parameters, Unreadable};
+use crate::profile::Site;
 use crate::sandbox::Sandbox;
 use crate::settings::{LONGEST_PAUSE_MS, Settings};
 
@@ -32,6 +34,19 @@ pub(crate) enum Endpoint {
     Api,
 }
 
+/// What is called, and where.
+pub(crate) struct At<'a> {
+    pub(crate) endpoint: Endpoint,
+    /// The provider that is played; `None` for the sandbox itself.
+    pub(crate) site: Option<&'a Site>,
+}
+
+impl From<Endpoint> for At<'_> {
+    fn from(endpoint: Endpoint) -> Self {
+        Self { endpoint, site: None }
+    }
+}
+
 /// One call, while it is worked on.
 pub(crate) struct Call<'a> {
     pub(crate) control: &'a Control,
@@ -41,7 +56,24 @@ pub(crate) struct Call<'a> {
     /// The app's clock.
     pub(crate) now: i64,
     pub(crate) base: &'a str,
+    /// The provider that is played; `None` for the sandbox itself.
+    pub(crate) site: Option<&'a Site>,
+    /// See [`crate::consent::Terms`].
+    pub(crate) place: &'static str,
     pub(crate) row: &'a mut Row,
+}
+
+impl<'a> Call<'a> {
+    /// The app, if it is registered with who is called.
+    pub(crate) fn app(&self, client_id: &str) -> Option<&'a App> {
+        self.control.app_at(client_id, self.site)
+    }
+
+    /// RFC 6749 §2.3, by the method that `clientAuth` allows.
+    pub(crate) fn authenticate(&self, request: &ClientRequest) -> Result<(), OAuthError> {
+        let credentials = &request.credentials;
+        credentials.authenticate(self.app(&credentials.client_id), self.settings.client_auth)
+    }
 }
 
 /// Who calls, as far as can be told before anything is checked.
@@ -55,13 +87,15 @@ pub(crate) enum Caller<'a> {
 }
 
 /// Runs one call. The work is done at once, so that a client who does not wait for a slow answer changes nothing.
-pub(crate) async fn run(
+pub(crate) async fn run<'a>(
     sandbox: &Sandbox,
-    endpoint: Endpoint,
+    at: impl Into<At<'a>>,
     caller: Caller<'_>,
     work: impl FnOnce(&mut Call<'_>) -> Result<Response, OAuthError>,
 ) -> Response {
-    let Begun { response, pause, deliverable } = begin(sandbox, endpoint, &caller, work);
+    let at = at.into();
+    let endpoint = at.endpoint;
+    let Begun { response, pause, deliverable } = begin(sandbox, &at, &caller, work);
     if !pause.is_zero() {
         // A client that goes away drops this future where it waits.
         let mut waiting = Waiting { sandbox, endpoint, for_work: deliverable };
@@ -97,7 +131,7 @@ impl Drop for Waiting<'_> {
 
 fn begin(
     sandbox: &Sandbox,
-    endpoint: Endpoint,
+    &At { endpoint, site }: &At<'_>,
     caller: &Caller<'_>,
     work: impl FnOnce(&mut Call<'_>) -> Result<Response, OAuthError>,
 ) -> Begun {
@@ -108,10 +142,12 @@ fn begin(
         Caller::Client { id, grant_type } => (id, grant_type),
         Caller::Bearer(token) => (token.and_then(|token| state.grants.client_of(token)), None),
     };
-    let client_id = client_id.filter(|id| state.control.app(id).is_some()).map(str::to_owned);
+    let client_id = client_id.filter(|id| state.control.app_at(id, site).is_some()).map(str::to_owned);
     let mut row = Row::new(clock_ms, endpoint);
     row.client_id.clone_from(&client_id);
     row.grant_type = grant_type;
+    row.profile = site.map(|site| site.profile.name());
+    row.host = site.map(|site| site.host.clone());
 
     let fail = state.control.take_failure(client_id.as_deref(), endpoint);
     if let Some(fail) = fail.as_ref().filter(|fail| fail.kind != Kind::ResetAfter) {
@@ -130,6 +166,8 @@ fn begin(
         settings,
         now: settings.now_ms(clock_ms),
         base: sandbox.base(),
+        site,
+        place: site.map_or("", Site::place),
         row: &mut row,
     });
     let mut response = result.unwrap_or_else(|error| {
@@ -162,7 +200,11 @@ pub(crate) struct ClientRequest {
 impl ClientRequest {
     /// Reads a form (RFC 6749 §3.2): its type, size and encoding, no parameter twice, and one set of credentials.
     pub(crate) fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Self, OAuthError> {
-        let parameters = read_form(headers, body)?;
+        Self::of(headers, read_form(headers, body)?)
+    }
+
+    /// The same for parameters that were read in another way.
+    pub(crate) fn of(headers: &HeaderMap, parameters: Parameters) -> Result<Self, OAuthError> {
         if parameters.any_repeated() {
             return Err(OAuthError::invalid_request("A parameter is repeated."));
         }
@@ -190,20 +232,40 @@ pub(crate) fn read_form(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Parameters, OAuthError> {
-    let content_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if !is_media_type(headers, "application/x-www-form-urlencoded") {
         return Err(OAuthError::invalid_request("The body must be application/x-www-form-urlencoded."));
     }
-    let body = body.map_err(|rejection| match rejection.status() {
+    read_parameters(&whole(body)?)
+}
+
+/// A JSON object of texts, at most 64 KiB.
+pub(crate) fn read_json(body: Result<Bytes, BytesRejection>) -> Result<Parameters, OAuthError> {
+    Parameters::from_json(&whole(body)?).map_err(unreadable)
+}
+
+/// Whether the body is said to be of this type.
+pub(crate) fn is_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(expected)
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, OAuthError> {
+    body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => OAuthError::too_large(),
         _ => OAuthError::invalid_request("The body could not be read."),
-    })?;
-    Parameters::parse(&body).map_err(|unreadable| {
-        OAuthError::invalid_request(match unreadable {
-            Unreadable::TooMany => "The request has more than 64 parameters.",
-            Unreadable::NotUtf8 => "The parameters are not percent-encoded UTF-8.",
-        })
+    })
+}
+
+/// A query or the octets of a form.
+pub(crate) fn read_parameters(encoded: &[u8]) -> Result<Parameters, OAuthError> {
+    Parameters::parse(encoded).map_err(unreadable)
+}
+
+fn unreadable(unreadable: Unreadable) -> OAuthError {
+    OAuthError::invalid_request(match unreadable {
+        Unreadable::TooMany => "The request has more than 64 parameters.",
+        Unreadable::NotUtf8 => "The parameters are not percent-encoded UTF-8.",
+        Unreadable::NotJson => "The body is not a JSON object whose members are texts.",
     })
 }

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use url::form_urlencoded;
 
 use crate::answer::OAuthError;
-use crate::control::Control;
+use crate::app::App;
 use crate::parameters::Parameters;
 use crate::settings::ClientAuth;
 
@@ -50,10 +50,8 @@ pub(crate) fn presented(headers: &HeaderMap, parameters: &Parameters) -> Result<
 
 impl Credentials {
     /// Whether the client is who it says, by a method that `clientAuth` allows.
-    pub(crate) fn authenticate(&self, control: &Control, allowed: ClientAuth) -> Result<(), OAuthError> {
-        let app = control
-            .app(&self.client_id)
-            .ok_or(OAuthError::invalid_client("No app is registered with this client_id."))?;
+    pub(crate) fn authenticate(&self, app: Option<&App>, allowed: ClientAuth) -> Result<(), OAuthError> {
+        let app = app.ok_or(OAuthError::unknown_client())?;
         // A public client has nothing to authenticate with, whatever the others must do.
         let allowed = if app.client_secret.is_some() { allowed } else { ClientAuth::None };
         let secret = match (allowed, &self.proof) {
@@ -75,7 +73,7 @@ impl Credentials {
         };
         let registered = app.client_secret.as_deref().unwrap_or_default();
         constant_time::verify_slices_are_equal(registered.as_bytes(), secret.as_bytes())
-            .map_err(|_| OAuthError::invalid_client("The client secret is wrong."))
+            .map_err(|_| OAuthError::wrong_secret())
     }
 }
 

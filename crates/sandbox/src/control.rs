@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::app::{App, DEFAULT_CLIENT_ID};
 use crate::call::Endpoint;
 use crate::failure::Fail;
-use crate::settings::Settings;
+use crate::profile::{Profile, Site};
+use crate::settings::{Settings, TokenFormat};
 
 /// How many apps may be registered.
 const MAX_APPS: usize = 1000;
@@ -42,19 +43,36 @@ pub(crate) enum Refusal {
 
 impl Default for Control {
     fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            fail: None,
-            apps: BTreeMap::from([(DEFAULT_CLIENT_ID.to_owned(), App::well_known())]),
-            overrides: BTreeMap::new(),
+        let settings = Settings::default();
+        let mut apps = BTreeMap::from([(DEFAULT_CLIENT_ID.to_owned(), App::well_known())]);
+        let mut overrides = BTreeMap::new();
+        for profile in Profile::ALL {
+            let own = Override::of(profile, &settings).expect("a test reads every profile's settings");
+            apps.insert(profile.name().to_owned(), App::at(profile));
+            overrides.insert(profile.name().to_owned(), own);
         }
+        Self { settings, fail: None, apps, overrides }
+    }
+}
+
+impl Override {
+    /// What an app has of its own because of its provider.
+    fn of(profile: Profile, everybody: &Settings) -> Result<Self, Refusal> {
+        let members = profile.settings();
+        Ok(Self { settings: laid_over(everybody, &members)?, members, fail: None })
     }
 }
 
 impl Control {
-    /// The registered app.
-    pub(crate) fn app(&self, client_id: &str) -> Option<&App> {
-        self.apps.get(client_id)
+    /// The app, if it is registered with this provider, or with the sandbox itself.
+    pub(crate) fn app_at(&self, client_id: &str, site: Option<&Site>) -> Option<&App> {
+        let app = self.apps.get(client_id)?;
+        let here = match (site, app.profile) {
+            (None, None) => true,
+            (Some(site), Some(profile)) => site.admits(profile),
+            _ => false,
+        };
+        here.then_some(app)
     }
 
     /// The settings towards this app, or towards somebody unknown.
@@ -103,6 +121,7 @@ impl Control {
             self.fail = read_fail(fail)?;
         }
         self.settings = laid_over(&self.settings, &change)?;
+        fits(None, &self.settings)?;
         for own in self.overrides.values_mut() {
             own.settings = laid_over(&self.settings, &own.members)?;
         }
@@ -120,6 +139,7 @@ impl Control {
             own.fail = read_fail(fail)?;
         }
         own.settings = laid_over(&own.settings, &change)?;
+        fits(self.apps.get(client_id).and_then(|app| app.profile), &own.settings)?;
         own.members.extend(change);
         Ok(())
     }
@@ -143,6 +163,15 @@ impl Control {
                 app.client_secret.clone_from(&registered.client_secret);
             }
             app.check(&client_id).map_err(refused)?;
+            if app.profile != self.apps.get(&client_id).and_then(|registered| registered.profile) {
+                match app.profile {
+                    Some(profile) => {
+                        let own = Override::of(profile, &self.settings)?;
+                        self.overrides.insert(client_id.clone(), own);
+                    }
+                    None => drop(self.overrides.remove(&client_id)),
+                }
+            }
             self.apps.insert(client_id, app);
         }
         if self.apps.len() > MAX_APPS {
@@ -181,6 +210,27 @@ fn laid_over(settings: &Settings, change: &Map<String, Value>) -> Result<Setting
         })?;
     }
     Ok(changed)
+}
+
+/// Refuses settings that nothing would heed.
+fn fits(profile: Option<Profile>, settings: &Settings) -> Result<(), Refusal> {
+    let refused = |member: &str, problem: &str| {
+        Err(Refusal::Member { member: member.to_owned(), problem: problem.to_owned() })
+    };
+    if profile.is_some() && settings.token_format != TokenFormat::Json {
+        return refused("tokenFormat", "an app with a profile is answered as its provider does");
+    }
+    if profile != Some(Profile::Zoho) {
+        for (member, set) in [
+            ("location", settings.location.is_some()),
+            ("accountsServer", settings.accounts_server.is_some()),
+        ] {
+            if set {
+                return refused(member, "only an app with the profile zoho can have one");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn members_of(settings: &Settings) -> Map<String, Value> {
@@ -265,6 +315,9 @@ mod tests {
         let Value::Object(document) = control.show(None).unwrap() else { panic!("an object") };
         assert!(!Value::Object(document.clone()).to_string().contains("sandbox-secret"));
         control.change(None, document).unwrap();
-        assert_eq!(control.app("claviger").unwrap().client_secret.as_deref(), Some("sandbox-secret"));
+        assert_eq!(
+            control.app_at("claviger", None).unwrap().client_secret.as_deref(),
+            Some("sandbox-secret")
+        );
     }
 }

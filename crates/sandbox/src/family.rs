@@ -6,53 +6,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use aws_lc_rs::{digest, rand};
-use data_encoding::BASE64URL_NOPAD;
-
-use crate::account::Account;
 use crate::clock;
+use crate::consent::{Aim, Consent};
+use crate::facts::{Condition, Facts, Issued, Kind};
+use crate::key::{self, Key};
 use crate::settings::{Rotation, Settings};
 
 /// Tokens of each kind that a family remembers. What is older is as unknown as if it had never been issued.
 const MAX_TOKENS: usize = 64;
 
-const ACCESS_TOKEN: &str = "sbx_at_";
-const REFRESH_TOKEN: &str = "sbx_rt_";
-
-/// What a person agreed to.
-#[derive(Debug, Clone)]
-pub(crate) struct Consent {
-    pub(crate) client_id: String,
-    pub(crate) account: Account,
-    pub(crate) scopes: Vec<String>,
-}
-
-/// Tokens on their way to the client.
-pub(crate) struct Issued {
-    pub(crate) access_token: String,
-    pub(crate) refresh_token: Option<String>,
-    pub(crate) consent: Arc<Consent>,
-    /// Those of the access token.
-    pub(crate) scopes: Vec<String>,
-    /// Whether the refresh token took the place of another.
-    pub(crate) rotated: bool,
-}
-
-/// What is known of a living token.
-pub(crate) struct Facts {
-    pub(crate) consent: Arc<Consent>,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) kind: Kind,
-    pub(crate) issued_at: i64,
-    pub(crate) expires_at: i64,
-}
-
-/// What a token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    AccessToken,
-    RefreshToken,
-}
+/// For how many seconds a made access token counts towards `accessTokenLimit`.
+const LIMIT_PERIOD: u64 = 600;
 
 /// Why a refresh token is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,24 +27,8 @@ pub(crate) enum Refused {
     Reused,
     /// It is good, but the person did not grant what is asked now.
     ScopeNotGranted,
-}
-
-/// The SHA-256 of a code or a token: what is kept opens nothing, and looking it up tells its octets to no clock.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key([u8; 32]);
-
-impl Key {
-    pub(crate) fn of(text: &str) -> Self {
-        let digest = digest::digest(&digest::SHA256, text.as_bytes());
-        Self(digest.as_ref().try_into().expect("SHA-256 has 32 octets"))
-    }
-}
-
-/// 256 random bits behind a prefix.
-pub(crate) fn random(prefix: &str) -> String {
-    let mut octets = [0; 32];
-    rand::fill(&mut octets).expect("the operating system gives randomness, or the process must not go on");
-    format!("{prefix}{}", BASE64URL_NOPAD.encode(&octets))
+    /// It is good, but has made as many access tokens as it may for now.
+    Throttled,
 }
 
 /// The chain of one consent.
@@ -90,6 +38,8 @@ pub(crate) struct Family {
     refresh_tokens: VecDeque<RefreshToken>,
     access_tokens: VecDeque<AccessToken>,
     generation: u64,
+    /// When the last refreshes were.
+    refreshed_at: VecDeque<i64>,
 }
 
 struct RefreshToken {
@@ -107,8 +57,16 @@ struct AccessToken {
     key: Key,
     generation: u64,
     scopes: Vec<String>,
+    audience: String,
     issued_at: i64,
     expires_at: i64,
+    revoked: bool,
+}
+
+impl AccessToken {
+    fn lives(&self, now: i64) -> bool {
+        !self.revoked && now < self.expires_at
+    }
 }
 
 impl RefreshToken {
@@ -129,24 +87,31 @@ impl RefreshToken {
 
 impl Family {
     /// A new family with its first tokens.
-    pub(crate) fn begin(id: u64, consent: Arc<Consent>, settings: &Settings, now: i64) -> (Self, Issued) {
-        let scopes = consent.scopes.clone();
+    pub(crate) fn begin(
+        id: u64,
+        consent: Arc<Consent>,
+        aim: Aim,
+        settings: &Settings,
+        now: i64,
+    ) -> (Self, Issued) {
+        let offline = consent.terms.offline && !settings.omit_refresh_token;
         let mut family = Self {
             id,
             consent,
             refresh_tokens: VecDeque::new(),
             access_tokens: VecDeque::new(),
             generation: 0,
+            refreshed_at: VecDeque::new(),
         };
-        let refresh_token = (!settings.omit_refresh_token).then(|| family.issue_refresh_token(settings, now));
-        let issued = family.issue(refresh_token, family.generation, scopes, settings, now);
+        let refresh_token = offline.then(|| family.issue_refresh_token(settings, now));
+        let issued = family.issue(refresh_token, family.generation, aim, settings, now);
         (family, issued)
     }
 
     /// The family that a token says it belongs to.
     pub(crate) fn id_of(token: &str) -> Option<u64> {
-        let rest = token.strip_prefix(ACCESS_TOKEN).or_else(|| token.strip_prefix(REFRESH_TOKEN))?;
-        u64::from_str_radix(rest.get(..16)?, 16).ok()
+        let random = token.len().checked_sub(key::RANDOM_CHARACTERS)?;
+        u64::from_str_radix(token.get(random.checked_sub(16)?..random)?, 16).ok()
     }
 
     /// Whether this refresh token was exchanged for another before, or overtaken where that ends it. It may work all
@@ -168,17 +133,23 @@ impl Family {
     pub(crate) fn refresh(
         &mut self,
         presented: &str,
-        wanted: Option<Vec<String>>,
+        aim: Aim,
         settings: &Settings,
         now: i64,
     ) -> Result<Issued, Refused> {
         let key = Key::of(presented);
         let token = self.refresh_tokens.iter_mut().find(|token| token.key == key).ok_or(Refused::Unknown)?;
         token.check(settings, now)?;
-        let scopes = wanted.unwrap_or_else(|| self.consent.scopes.clone());
-        if !scopes.iter().all(|scope| self.consent.scopes.contains(scope)) {
+        if !aim.scopes.iter().flatten().all(|scope| self.consent.scopes.contains(scope)) {
             return Err(Refused::ScopeNotGranted);
         }
+        if let Some(limit) = settings.access_token_limit {
+            let recent = self.refreshed_at.iter().filter(|&&at| now < clock::after(at, LIMIT_PERIOD));
+            if recent.count() as u64 >= limit {
+                return Err(Refused::Throttled);
+            }
+        }
+        push(&mut self.refreshed_at, now);
         let rotates = settings.rotation != Rotation::None && !settings.omit_refresh_token;
         if rotates {
             token.rotated_at.get_or_insert(now);
@@ -190,11 +161,11 @@ impl Family {
         }
         let issued = if rotates {
             let refresh_token = self.issue_refresh_token(settings, now);
-            let issued = self.issue(Some(refresh_token), self.generation, scopes, settings, now);
+            let issued = self.issue(Some(refresh_token), self.generation, aim, settings, now);
             Issued { rotated: true, ..issued }
         } else {
             let repeated = (!settings.omit_refresh_token).then(|| presented.to_owned());
-            self.issue(repeated, used, scopes, settings, now)
+            self.issue(repeated, used, aim, settings, now)
         };
         Ok(issued)
     }
@@ -202,7 +173,7 @@ impl Family {
     /// RFC 6750: what a living access token allows. Its use overtakes the refresh tokens of earlier generations.
     pub(crate) fn use_access_token(&mut self, presented: &str, now: i64) -> Option<Facts> {
         let key = Key::of(presented);
-        let token = self.access_tokens.iter().find(|token| token.key == key && now < token.expires_at)?;
+        let token = self.access_tokens.iter().find(|token| token.key == key && token.lives(now))?;
         let (generation, facts) = (token.generation, self.facts_of(token));
         self.overtake(generation);
         Some(facts)
@@ -212,13 +183,14 @@ impl Family {
     pub(crate) fn inspect(&self, presented: &str, settings: &Settings, now: i64) -> Option<Facts> {
         let key = Key::of(presented);
         if let Some(token) = self.access_tokens.iter().find(|token| token.key == key) {
-            return (now < token.expires_at).then(|| self.facts_of(token));
+            return token.lives(now).then(|| self.facts_of(token));
         }
         let token = self.refresh_tokens.iter().find(|token| token.key == key)?;
         token.check(settings, now).ok()?;
         Some(Facts {
             consent: Arc::clone(&self.consent),
             scopes: self.consent.scopes.clone(),
+            audience: String::new(),
             kind: Kind::RefreshToken,
             issued_at: token.issued_at,
             expires_at: token.expires_at,
@@ -241,10 +213,30 @@ impl Family {
         self.access_tokens.retain(|token| token.key != key);
     }
 
+    /// Ends every token, and remembers of the access tokens that they were.
+    pub(crate) fn end(&mut self) {
+        self.refresh_tokens.clear();
+        for token in &mut self.access_tokens {
+            token.revoked = true;
+        }
+    }
+
+    /// What became of an access token.
+    pub(crate) fn condition_of(&self, presented: &str, now: i64) -> Condition {
+        let key = Key::of(presented);
+        match self.access_tokens.iter().find(|token| token.key == key) {
+            None => Condition::Unknown,
+            Some(token) if token.revoked => Condition::Revoked,
+            Some(token) if now < token.expires_at => Condition::Living,
+            Some(_) => Condition::Expired,
+        }
+    }
+
     fn facts_of(&self, token: &AccessToken) -> Facts {
         Facts {
             consent: Arc::clone(&self.consent),
             scopes: token.scopes.clone(),
+            audience: token.audience.clone(),
             kind: Kind::AccessToken,
             issued_at: token.issued_at,
             expires_at: token.expires_at,
@@ -259,7 +251,7 @@ impl Family {
 
     fn issue_refresh_token(&mut self, settings: &Settings, now: i64) -> String {
         self.generation += 1;
-        let token = random(&format!("{REFRESH_TOKEN}{:016x}", self.id));
+        let token = key::random(&format!("{}{:016x}", self.consent.terms.prefixes.refresh_token, self.id));
         let record = RefreshToken {
             key: Key::of(&token),
             generation: self.generation,
@@ -276,17 +268,21 @@ impl Family {
         &mut self,
         refresh_token: Option<String>,
         generation: u64,
-        scopes: Vec<String>,
+        aim: Aim,
         settings: &Settings,
         now: i64,
     ) -> Issued {
-        let access_token = random(&format!("{ACCESS_TOKEN}{:016x}", self.id));
+        let scopes = aim.scopes.unwrap_or_else(|| self.consent.scopes.clone());
+        let access_token =
+            key::random(&format!("{}{:016x}", self.consent.terms.prefixes.access_token, self.id));
         let record = AccessToken {
             key: Key::of(&access_token),
             generation,
             scopes: scopes.clone(),
+            audience: aim.audience,
             issued_at: now,
             expires_at: clock::after(now, settings.access_token_ttl),
+            revoked: false,
         };
         push(&mut self.access_tokens, record);
         Issued { access_token, refresh_token, consent: Arc::clone(&self.consent), scopes, rotated: false }
@@ -303,12 +299,14 @@ fn push<T>(tokens: &mut VecDeque<T>, token: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Account;
+    use crate::consent::Terms;
 
     fn begin(settings: &Settings) -> (Family, Issued) {
         let account = Account::named("anna@example.com").unwrap();
         let scopes = vec!["profile".to_owned(), "email".to_owned()];
-        let consent = Consent { client_id: "claviger".to_owned(), account, scopes };
-        Family::begin(7, Arc::new(consent), settings, 0)
+        let consent = Consent { client_id: "claviger".to_owned(), account, scopes, terms: Terms::OWN };
+        Family::begin(7, Arc::new(consent), Aim::default(), settings, 0)
     }
 
     #[test]
@@ -323,18 +321,22 @@ mod tests {
         }
     }
 
+    fn only(scope: &str) -> Aim {
+        Aim { scopes: Some(vec![scope.to_owned()]), ..Aim::default() }
+    }
+
     #[test]
     fn until_use_lets_a_lost_answer_be_asked_for_again_until_a_later_token_is_used() {
         let settings = Settings { rotation: Rotation::UntilUse, ..Settings::default() };
         let (mut family, first) = begin(&settings);
         let first = first.refresh_token.unwrap();
-        let lost = family.refresh(&first, None, &settings, 1).unwrap();
-        let found = family.refresh(&first, None, &settings, 2).unwrap();
+        let lost = family.refresh(&first, Aim::default(), &settings, 1).unwrap();
+        let found = family.refresh(&first, Aim::default(), &settings, 2).unwrap();
         assert!(family.use_access_token(&found.access_token, 3).is_some());
         for old in [first, lost.refresh_token.unwrap()] {
-            assert_eq!(family.refresh(&old, None, &settings, 4).err(), Some(Refused::Reused));
+            assert_eq!(family.refresh(&old, Aim::default(), &settings, 4).err(), Some(Refused::Reused));
         }
-        assert!(family.refresh(&found.refresh_token.unwrap(), None, &settings, 5).is_ok());
+        assert!(family.refresh(&found.refresh_token.unwrap(), Aim::default(), &settings, 5).is_ok());
     }
 
     #[test]
@@ -342,7 +344,7 @@ mod tests {
         let settings = Settings { rotation: Rotation::None, ..Settings::default() };
         let (mut family, first) = begin(&settings);
         for _ in 0..MAX_TOKENS {
-            family.refresh(first.refresh_token.as_deref().unwrap(), None, &settings, 1).unwrap();
+            family.refresh(first.refresh_token.as_deref().unwrap(), Aim::default(), &settings, 1).unwrap();
         }
         assert_eq!(family.access_tokens.len(), MAX_TOKENS);
         assert!(family.use_access_token(&first.access_token, 2).is_none());
@@ -353,10 +355,12 @@ mod tests {
         let settings = Settings { rotation: Rotation::None, ..Settings::default() };
         let (mut family, first) = begin(&settings);
         let token = first.refresh_token.unwrap();
-        let less = family.refresh(&token, Some(vec!["email".to_owned()]), &settings, 1).unwrap();
+        let less = family.refresh(&token, only("email"), &settings, 1).unwrap();
         assert_eq!(less.scopes, ["email"]);
-        let more = Some(vec!["admin".to_owned()]);
-        assert_eq!(family.refresh(&token, more, &settings, 1).err(), Some(Refused::ScopeNotGranted));
-        assert_eq!(family.refresh(&token, None, &settings, 1).unwrap().scopes, ["profile", "email"]);
+        assert_eq!(family.refresh(&token, only("admin"), &settings, 1).err(), Some(Refused::ScopeNotGranted));
+        assert_eq!(
+            family.refresh(&token, Aim::default(), &settings, 1).unwrap().scopes,
+            ["profile", "email"]
+        );
     }
 }

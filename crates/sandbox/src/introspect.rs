@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{self, OAuthError};
 use crate::call::{self, Call, ClientRequest, Endpoint};
-use crate::family::Kind;
+use crate::facts::Kind;
 use crate::sandbox::Sandbox;
 
 /// `POST /oauth/introspect`.
@@ -27,11 +27,11 @@ pub(crate) async fn post(
 }
 
 fn introspect(call: &mut Call<'_>, request: &ClientRequest) -> Result<Response, OAuthError> {
-    request.credentials.authenticate(call.control, call.settings.client_auth)?;
+    call.authenticate(request)?;
     let token = request.require("token", "The token is missing.")?;
     let facts = call
         .grants
-        .inspect(token, call.settings, call.now)
+        .inspect(token, call.place, call.settings, call.now)
         // §2.2: a client learns nothing of others' tokens, not even that they live.
         .filter(|facts| facts.consent.client_id == request.credentials.client_id);
     let Some(facts) = facts else {

@@ -7,14 +7,29 @@
 //! - `revoke`, `introspect`: RFC 7009, RFC 7662
 //! - `resource`: userinfo and a small API, which need the token (RFC 6750)
 //! - `metadata`: RFC 8414
+//! - `profile`: real providers, each with its own paths, answers and quirks
 //! - `control_api`: behaviour, log, totals, reset; `page`: what a person reads
 //!
 //! What stands behind:
 //! - `settings`, `failure`, `control`: how it is told to behave
 //! - `app`, `client_auth`: who asks
-//! - `account`, `grants`, `family`, `pkce`: who agreed to what, and every token's life
+//! - `account`, `consent`, `grants`, `family`, `facts`, `key`, `pkce`: who agreed to what, and every token's life
 //! - `call`: what happens to each call in order: failure, work, log, latency; `line`: the connection below it
 //! - `log`, `clock`, `parameters`, `scope`, `answer`, `same_origin`, `language`
+//!
+//! # Profiles
+//!
+//! `https://api.github.com/user` is played at `{sandboxUrl}/at/api.github.com/user`, and so is every URL of the providers
+//! that the home page lists. Each profile has an app of its own: client id `github`, secret `github-secret`, any loopback
+//! redirect URI. `PUT /control?app=github` changes its settings, which begin as the provider behaves, and orders its
+//! failures; its log rows have `profile` and `host`. More apps of a provider are registered with a `profile`:
+//! `PUT /control {"apps": {"mine": {"profile": "zoho", "clientSecret": "s", "redirectUris": ["https://…"]}}}`. An app,
+//! its codes and its tokens are unknown everywhere but at its own provider. Two settings are Zoho's alone: `location` and
+//! `accountsServer`.
+//!
+//! To add one: a variant of `profile::Profile`, and a file that implements `profile::Provider`: its routes, the settings
+//! that its apps begin with, and how it answers. Checks are the core's; a profile may add to them and can't leave one
+//! out.
 //!
 //! Everything is held in memory and bounded. Only hashes of codes and tokens are kept.
 
@@ -25,12 +40,15 @@ mod authorize;
 mod call;
 mod client_auth;
 mod clock;
+mod consent;
 mod control;
 mod control_api;
+mod facts;
 mod failure;
 mod family;
 mod grants;
 mod introspect;
+mod key;
 mod language;
 mod line;
 mod log;
@@ -38,6 +56,7 @@ mod metadata;
 mod page;
 mod parameters;
 mod pkce;
+mod profile;
 mod resource;
 mod revoke;
 mod same_origin;

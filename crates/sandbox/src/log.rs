@@ -30,6 +30,12 @@ pub(crate) struct Row {
     pub(crate) status: Option<u16>,
     #[serde(flatten)]
     pub(crate) refresh: RefreshNotes,
+    /// The profile that was called, where it was not the sandbox itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<&'static str>,
+    /// The host that was played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     /// The app, where it is a registered one.
     pub(crate) client_id: Option<String>,
     /// Whose account it was about: the address.
@@ -74,6 +80,8 @@ impl Row {
             work: None,
             status: None,
             refresh: RefreshNotes::default(),
+            profile: None,
+            host: None,
             client_id: None,
             account: None,
             scopes: None,

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::account::Account;
 use crate::language::{Language, Words};
+use crate::profile::Profile;
 use crate::sandbox::Sandbox;
 
 /// A request that can't go on, and whose app can't be told so.
@@ -40,6 +41,8 @@ impl Refusal {
 /// What a person is asked.
 pub(crate) struct Question<'a> {
     pub(crate) app: &'a str,
+    /// Where the decision is sent.
+    pub(crate) action: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) redirect_uri: &'a Url,
     pub(crate) scopes: &'a [String],
@@ -80,6 +83,7 @@ struct HomePage<'a> {
     path: &'a str,
     base: &'a str,
     accounts: Vec<Account>,
+    profiles: Vec<(&'static str, &'static str, Vec<String>)>,
 }
 
 /// The consent page.
@@ -127,6 +131,9 @@ pub(crate) async fn home(State(sandbox): State<Sandbox>, headers: HeaderMap) -> 
         path: sandbox.path(),
         base: sandbox.base(),
         accounts: Account::residents(),
+        profiles: Profile::ALL
+            .map(|profile| (profile.provider().title(), profile.name(), profile.hosts()))
+            .into(),
     };
     html(StatusCode::OK, &page, language, "'none'")
 }

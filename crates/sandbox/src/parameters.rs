@@ -1,7 +1,11 @@
 //! Request parameters as RFC 6749 §3.1 and §3.2 read them: form-encoded, none twice, empty means absent.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
 
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use url::form_urlencoded;
 
 /// No request of this protocol needs more parameters.
@@ -21,24 +25,36 @@ pub(crate) enum Unreadable {
     TooMany,
     #[error("the parameters are not percent-encoded UTF-8")]
     NotUtf8,
+    #[error("the body is not a JSON object whose members are texts")]
+    NotJson,
 }
 
 impl Parameters {
     /// Reads a query or a body of `application/x-www-form-urlencoded`.
     pub(crate) fn parse(encoded: &[u8]) -> Result<Self, Unreadable> {
+        let pairs = form_urlencoded::parse(encoded).take(MAX_PARAMETERS + 1);
+        Self::collect(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// Reads a JSON object whose members are texts.
+    pub(crate) fn from_json(body: &[u8]) -> Result<Self, Unreadable> {
+        let Pairs(pairs) = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
+        Self::collect(pairs)
+    }
+
+    fn collect(pairs: Vec<(String, String)>) -> Result<Self, Unreadable> {
+        if pairs.len() > MAX_PARAMETERS {
+            return Err(Unreadable::TooMany);
+        }
         let mut parameters = Self::default();
-        for (count, (name, value)) in form_urlencoded::parse(encoded).enumerate() {
-            if count == MAX_PARAMETERS {
-                return Err(Unreadable::TooMany);
-            }
+        for (name, value) in pairs {
             // What is not UTF-8 arrives as the replacement character, which nothing of ours contains.
             if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
                 return Err(Unreadable::NotUtf8);
             }
-            if parameters.values.contains_key(name.as_ref()) {
-                parameters.repeated.push(name.into_owned());
-            } else {
-                parameters.values.insert(name.into_owned(), value.into_owned());
+            match parameters.values.entry(name) {
+                Entry::Occupied(first) => parameters.repeated.push(first.key().clone()),
+                Entry::Vacant(entry) => drop(entry.insert(value)),
             }
         }
         Ok(parameters)
@@ -68,6 +84,33 @@ impl Parameters {
     }
 }
 
+/// The members of a JSON object in their order; a map would hide that one came twice.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Pairs;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        input.deserialize_map(Members)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +128,16 @@ mod tests {
         let parameters = Parameters::parse(b"code=1&code=").unwrap();
         assert!(parameters.is_repeated("code"));
         assert!(!parameters.is_repeated("state"));
+    }
+
+    #[test]
+    fn a_json_object_is_read_like_a_form() {
+        let parameters = Parameters::from_json(br#"{"code": "a b", "code": "", "state": ""}"#).unwrap();
+        assert_eq!((parameters.get("code"), parameters.get("state")), (Some("a b"), None));
+        assert!(parameters.is_repeated("code"));
+        for bad in ["", "[]", "{\"code\": 1}", "{\"code\": {}}", "{\"code\""] {
+            assert_eq!(Parameters::from_json(bad.as_bytes()).err(), Some(Unreadable::NotJson), "{bad}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::account::Account;
 use crate::answer::{self, OAuthError};
 use crate::call::{self, Caller, Endpoint};
-use crate::family::Facts;
+use crate::facts::Facts;
 use crate::sandbox::Sandbox;
 use crate::scope;
 
@@ -49,10 +49,11 @@ async fn open(
     needed: Option<&'static str>,
     body: impl FnOnce(&Facts) -> Value,
 ) -> Response {
-    let token = bearer(headers);
+    let token = bearer(headers, &["bearer"]);
     let caller = Caller::Bearer(token.as_ref().ok().copied());
     call::run(sandbox, endpoint, caller, |call| {
-        let facts = call.grants.use_access_token(token?, call.now).ok_or(OAuthError::invalid_token())?;
+        let facts =
+            call.grants.use_access_token(token?, call.place, call.now).ok_or(OAuthError::invalid_token())?;
         call.row.account = Some(facts.consent.account.email.clone());
         match needed {
             Some(scope) if !facts.scopes.iter().any(|granted| granted == scope) => {
@@ -64,8 +65,8 @@ async fn open(
     .await
 }
 
-/// RFC 6750 §2.1. Tokens in the query or the body are not taken.
-fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {
+/// RFC 6750 §2.1, with one of these schemes. Tokens in the query or the body are not taken.
+pub(crate) fn bearer<'a>(headers: &'a HeaderMap, schemes: &[&str]) -> Result<&'a str, OAuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     match (values.next(), values.next()) {
         (None, _) => Err(OAuthError::token_missing()),
@@ -74,7 +75,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {
             .to_str()
             .ok()
             .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .filter(|(scheme, _)| schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
             .map(|(_, token)| token.trim())
             .ok_or(OAuthError::token_missing()),
     }

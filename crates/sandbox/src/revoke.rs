@@ -25,10 +25,10 @@ pub(crate) async fn post(
 }
 
 fn revoke(call: &mut Call<'_>, request: &ClientRequest) -> Result<Response, OAuthError> {
-    request.credentials.authenticate(call.control, call.settings.client_auth)?;
+    call.authenticate(request)?;
     let token = request.require("token", "The token is missing.")?;
     // `token_type_hint` only speeds up a search (§2.1), and ours is quick without.
-    call.grants.revoke(token, &request.credentials.client_id)?;
+    call.grants.revoke(token, &request.credentials.client_id, call.place)?;
     // §2.2: also for a token that is unknown, since the client can do nothing about it.
     Ok(StatusCode::OK.into_response())
 }

@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ use crate::control::Control;
 use crate::grants::Grants;
 use crate::line::{self, Line, Lines};
 use crate::log::Log;
-use crate::{authorize, control_api, introspect, metadata, page, resource, revoke, token};
+use crate::{authorize, control_api, introspect, metadata, page, profile, resource, revoke, token};
 
 /// No request of this protocol is longer.
 const MAX_BODY: usize = 64 * 1024;
@@ -95,6 +95,7 @@ impl Sandbox {
             .route("/api/me", get(resource::me))
             .route("/api/notes", get(resource::notes))
             .route("/.well-known/oauth-authorization-server", get(metadata::get))
+            .route("/at/{host}/{*path}", any(profile::serve))
             .route("/control", get(control_api::show).put(control_api::change))
             .route("/control/log", get(control_api::log))
             .route("/control/totals", get(control_api::totals))
@@ -178,7 +179,7 @@ pub async fn serve(
     Sandbox::new(&base, SystemClock).map_err(io::Error::other)?.serve(listener, shutdown).await
 }
 
-async fn nothing_here() -> Response {
+pub(crate) async fn nothing_here() -> Response {
     (StatusCode::NOT_FOUND, Json(json!({"error": "not_found"}))).into_response()
 }
 

@@ -3,10 +3,17 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::account::Account;
+use crate::profile::Location;
 use crate::scope;
 
 /// Ten years in seconds: no lifetime is longer.
 const TEN_YEARS: u64 = 315_360_000;
+
+/// A family remembers no more refreshes than this.
+const MAX_LIMIT: u64 = 64;
+
+/// Longer than any honest URL.
+const MAX_URL: usize = 2048;
 
 /// Two minutes: the longest that an answer is held back or a call left hanging.
 pub(crate) const LONGEST_PAUSE_MS: u64 = 120_000;
@@ -43,10 +50,20 @@ pub(crate) struct Settings {
     pub(crate) granted_scopes: Option<Vec<String>>,
     /// Whether the authorization response names its issuer (RFC 9207).
     pub(crate) send_iss: bool,
+    /// How the sandbox's own token endpoint answers; a profile answers as its provider does.
     pub(crate) token_format: TokenFormat,
     pub(crate) expires_in: ExpiresIn,
     /// Whether token answers carry no refresh token: at a code exchange none is issued, at a refresh the old one stays.
     pub(crate) omit_refresh_token: bool,
+    /// How many access tokens one refresh token makes in ten minutes; more are refused as throttled. `null` is no limit.
+    #[serde(deserialize_with = "limit")]
+    pub(crate) access_token_limit: Option<u64>,
+    /// At Zoho: the data centre of who consents (`us`, `eu`, `in` …), whatever host the request came to; `null` is that
+    /// of the host.
+    pub(crate) location: Option<Location>,
+    /// At Zoho: what the callback says in `accounts-server`, as an attacker would; `null` is the truth.
+    #[serde(deserialize_with = "url")]
+    pub(crate) accounts_server: Option<String>,
     /// Milliseconds that an answer is held back after the work is done, at every endpoint but the pages.
     #[serde(deserialize_with = "at_most::<LONGEST_PAUSE_MS, _>")]
     pub(crate) latency: u64,
@@ -77,6 +94,9 @@ impl Default for Settings {
             token_format: TokenFormat::Json,
             expires_in: ExpiresIn::Normal,
             omit_refresh_token: false,
+            access_token_limit: None,
+            location: None,
+            accounts_server: None,
             latency: 0,
             approve: Approve::Ask,
             account: None,
@@ -182,6 +202,22 @@ pub(crate) fn at_most<'de, const MAX: u64, D: Deserializer<'de>>(input: D) -> Re
         return Err(de::Error::custom(format_args!("{number} is more than {MAX}")));
     }
     Ok(number)
+}
+
+fn limit<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+    let limit = Option::<u64>::deserialize(input)?;
+    if limit.is_some_and(|limit| limit > MAX_LIMIT) {
+        return Err(de::Error::custom(format_args!("a limit is at most {MAX_LIMIT}, or null for none")));
+    }
+    Ok(limit)
+}
+
+fn url<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    let url = Option::<String>::deserialize(input)?;
+    if url.as_ref().is_some_and(|url| url.len() > MAX_URL) {
+        return Err(de::Error::custom(format_args!("this is at most {MAX_URL} octets long")));
+    }
+    Ok(url)
 }
 
 fn offset<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {

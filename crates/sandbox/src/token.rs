@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::answer::{self, OAuthError};
 use crate::call::{self, Call, ClientRequest, Endpoint};
-use crate::family::Issued;
+use crate::consent::Aim;
+use crate::facts::Issued;
 use crate::grants::{Redemption, RefreshRequest};
 use crate::sandbox::Sandbox;
 use crate::scope;
@@ -37,7 +38,7 @@ fn known_grant_type(request: &ClientRequest) -> Option<&'static str> {
 
 fn grant(call: &mut Call<'_>, request: &ClientRequest) -> Result<Response, OAuthError> {
     let grant_type = request.require("grant_type", "The grant_type is missing.")?;
-    request.credentials.authenticate(call.control, call.settings.client_auth)?;
+    call.authenticate(request)?;
     let issued = match grant_type {
         "authorization_code" => redeem(call, request)?,
         "refresh_token" => refresh(call, request)?,
@@ -50,12 +51,14 @@ fn grant(call: &mut Call<'_>, request: &ClientRequest) -> Result<Response, OAuth
 
 fn redeem(call: &mut Call<'_>, request: &ClientRequest) -> Result<Issued, OAuthError> {
     let redemption = Redemption {
+        place: call.place,
         client_id: &request.credentials.client_id,
         code: request.require("code", "The code is missing.")?,
         redirect_uri: request.require("redirect_uri", "The redirect_uri is missing.")?,
         code_verifier: request.parameters.get("code_verifier"),
+        aim: Aim::default(),
     };
-    call.grants.redeem(&redemption, call.settings, call.now)
+    Ok(call.grants.redeem(redemption, call.settings, call.now)?.0)
 }
 
 fn refresh(call: &mut Call<'_>, request: &ClientRequest) -> Result<Issued, OAuthError> {
@@ -67,9 +70,10 @@ fn refresh(call: &mut Call<'_>, request: &ClientRequest) -> Result<Issued, OAuth
         ),
     };
     let refresh = RefreshRequest {
+        place: call.place,
         client_id: &request.credentials.client_id,
         refresh_token: request.require("refresh_token", "The refresh_token is missing.")?,
-        scopes,
+        aim: Aim { scopes, ..Aim::default() },
     };
     call.grants.refresh(refresh, call.settings, call.now, &mut call.row.refresh)
 }
@@ -81,17 +85,22 @@ fn members(issued: Issued, settings: &Settings) -> Map<String, Value> {
         ("token_type".to_owned(), Value::from("Bearer")),
         ("scope".to_owned(), Value::from(issued.scopes.join(&settings.scope_separator))),
     ]);
-    let expires_in = match settings.expires_in {
-        ExpiresIn::Normal => Some(Value::from(settings.access_token_ttl)),
-        ExpiresIn::Missing => None,
-        ExpiresIn::Zero => Some(Value::from(0)),
-        ExpiresIn::String => Some(Value::from(settings.access_token_ttl.to_string())),
-    };
-    let optional = [("expires_in", expires_in), ("refresh_token", issued.refresh_token.map(Value::from))];
+    let optional =
+        [("expires_in", expires_in(settings)), ("refresh_token", issued.refresh_token.map(Value::from))];
     for (name, value) in optional {
         if let Some(value) = value {
             members.insert(name.to_owned(), value);
         }
     }
     members
+}
+
+/// `expires_in` as the settings have it.
+pub(crate) fn expires_in(settings: &Settings) -> Option<Value> {
+    match settings.expires_in {
+        ExpiresIn::Normal => Some(Value::from(settings.access_token_ttl)),
+        ExpiresIn::Missing => None,
+        ExpiresIn::Zero => Some(Value::from(0)),
+        ExpiresIn::String => Some(Value::from(settings.access_token_ttl.to_string())),
+    }
 }

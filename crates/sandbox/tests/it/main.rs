@@ -11,6 +11,8 @@ mod harness;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod tokens;

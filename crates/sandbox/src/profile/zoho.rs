@@ -1,0 +1,185 @@
+//! Zoho: one provider in several data centres, each with its own codes and tokens.
+//!
+//! The callback tells in `location` and `accounts-server` which data centre the person belongs to. Errors have status
+//! 200, the throttle's too: eleven access tokens from one refresh token in ten minutes are one too many.
+
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::answer::{OAuthError, json_response};
+use crate::call::Call;
+use crate::consent::Prefixes;
+use crate::parameters::Parameters;
+use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::route::{Deed, Host, Proof, Route};
+use crate::profile::{Provider, Site, Written, exchange, identity};
+use crate::settings::Settings;
+
+/// A data centre, by the name that the callback has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Location {
+    Us,
+    Eu,
+    In,
+    Au,
+    Jp,
+    Ca,
+    Sa,
+    Cn,
+}
+
+/// Name, host for accounts, domain of the API.
+type Centre = (Location, &'static str, &'static str, &'static str);
+
+static CENTRES: [Centre; 8] = [
+    (Location::Us, "us", "accounts.zoho.com", "https://www.zohoapis.com"),
+    (Location::Eu, "eu", "accounts.zoho.eu", "https://www.zohoapis.eu"),
+    (Location::In, "in", "accounts.zoho.in", "https://www.zohoapis.in"),
+    (Location::Au, "au", "accounts.zoho.com.au", "https://www.zohoapis.com.au"),
+    (Location::Jp, "jp", "accounts.zoho.jp", "https://www.zohoapis.jp"),
+    (Location::Ca, "ca", "accounts.zohocloud.ca", "https://www.zohoapis.ca"),
+    (Location::Sa, "sa", "accounts.zoho.sa", "https://www.zohoapis.sa"),
+    (Location::Cn, "cn", "accounts.zoho.com.cn", "https://www.zohoapis.com.cn"),
+];
+
+const HOSTS: Host = Host::OneOf(&[
+    "accounts.zoho.com",
+    "accounts.zoho.eu",
+    "accounts.zoho.in",
+    "accounts.zoho.com.au",
+    "accounts.zoho.jp",
+    "accounts.zohocloud.ca",
+    "accounts.zoho.sa",
+    "accounts.zoho.com.cn",
+]);
+
+static ROUTES: [Route; 4] = [
+    Route::authorize(HOSTS, "/oauth/v2/auth"),
+    Route::new(Method::POST, HOSTS, "/oauth/v2/token", Deed::Token, Proof::Client),
+    Route::new(Method::POST, HOSTS, "/oauth/v2/token/revoke", Deed::Revoke, Proof::Parameter("token")),
+    Route::new(Method::GET, HOSTS, "/oauth/user/info", Deed::Identity, Proof::Bearer),
+];
+
+/// Zoho.
+pub(crate) struct Zoho;
+
+fn centre(host: &str, settings: Option<&Settings>) -> &'static Centre {
+    let wanted = settings.and_then(|settings| settings.location);
+    let found = CENTRES.iter().find(|(location, _, own, _)| match wanted {
+        Some(wanted) => wanted == *location,
+        None => *own == host,
+    });
+    found.unwrap_or(&CENTRES[0])
+}
+
+impl Provider for Zoho {
+    fn title(&self) -> &'static str {
+        "Zoho"
+    }
+
+    fn routes(&self) -> &'static [Route] {
+        &ROUTES
+    }
+
+    fn settings(&self) -> Value {
+        json!({
+            "accessTokenTtl": 3600, "refreshTokenTtl": 315_360_000, "codeTtl": 180, "rotation": "none",
+            "scopeSeparator": ",", "clientAuth": "post", "accessTokenLimit": 10, "sendIss": false,
+        })
+    }
+
+    fn prefixes(&self) -> Prefixes {
+        Prefixes { access_token: "1000.a", refresh_token: "1000.r" }
+    }
+
+    fn place(&self, host: &str) -> &'static str {
+        centre(host, None).2
+    }
+
+    fn place_of_consent(&self, host: &str, settings: &Settings) -> &'static str {
+        centre(host, Some(settings)).2
+    }
+
+    /// Only for offline access, and again only when the person is asked again.
+    fn offline(&self, parameters: &Parameters, _: &[String], remembered: bool) -> bool {
+        parameters.get("access_type") == Some("offline")
+            && (!remembered || parameters.get("prompt") == Some("consent"))
+    }
+
+    fn callback(&self, site: &Site, settings: &Settings, _: &[String]) -> Vec<(&'static str, String)> {
+        let (_, location, host, _) = centre(&site.host, Some(settings));
+        let server = settings.accounts_server.clone().unwrap_or_else(|| format!("https://{host}"));
+        vec![("location", (*location).to_owned()), ("accounts-server", server)]
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["zoho-oauthtoken", "bearer"]
+    }
+
+    fn answer(&self, call: &mut Call<'_>, inquiry: &Inquiry<'_>) -> Result<Response, OAuthError> {
+        match inquiry.deed {
+            Deed::Token => {
+                let exchanged = exchange::exchange(call, inquiry)?;
+                let mut body = exchange::members(exchanged.first, "Bearer", call.settings);
+                if exchanged.refreshed {
+                    body.remove("refresh_token");
+                }
+                let api = centre(&inquiry.site.host, None).3;
+                body.insert("api_domain".to_owned(), Value::from(api));
+                Ok(json_response(StatusCode::OK, &Value::Object(body)))
+            }
+            Deed::Revoke => {
+                let token = inquiry.token()?;
+                let facts = exchange::known(call, token)?;
+                call.grants.revoke(token, &facts.consent.client_id, call.place)?;
+                Ok(json_response(StatusCode::OK, &json!({"status": "success"})))
+            }
+            _ => {
+                let facts = exchange::open(call, inquiry)?;
+                let account = &facts.consent.account;
+                let may = |scope: &String| scope.to_ascii_lowercase().starts_with("aaaserver.profile.");
+                if !facts.scopes.iter().any(may) {
+                    return Err(OAuthError::insufficient_scope("AaaServer.profile.Read"));
+                }
+                let (first, last) = identity::names(account);
+                let body = json!({
+                    "First_Name": first, "Last_Name": last, "Display_Name": account.name,
+                    "Email": account.email, "ZUID": identity::number(account),
+                });
+                Ok(json_response(StatusCode::OK, &body))
+            }
+        }
+    }
+
+    fn refuse(&self, occasion: &Occasion<'_>, error: OAuthError) -> Written {
+        if occasion.deed == Deed::Identity {
+            let code = if error.status == StatusCode::FORBIDDEN {
+                "OAUTH_SCOPE_MISMATCH"
+            } else {
+                "INVALID_OAUTHTOKEN"
+            };
+            let body = json!({"code": code, "message": error.description, "status": "error"});
+            return Written { code: error.code, response: json_response(StatusCode::UNAUTHORIZED, &body) };
+        }
+        let code = match error.code {
+            _ if error == OAuthError::wrong_secret() => "invalid_client_secret",
+            _ if error == OAuthError::redirect_uri_mismatch() => "invalid_redirect_uri",
+            "invalid_grant" | "invalid_token" => "invalid_code",
+            "too_many_requests" => "Access Denied",
+            other => other,
+        };
+        let body = if code == "Access Denied" {
+            let description =
+                "You have made too many requests continuously. Please try again after some time.";
+            json!({"error": code, "error_description": description, "status": "failure"})
+        } else {
+            json!({"error": code})
+        };
+        let status =
+            if error.status == StatusCode::PAYLOAD_TOO_LARGE { error.status } else { StatusCode::OK };
+        Written { code, response: json_response(status, &body) }
+    }
+}
