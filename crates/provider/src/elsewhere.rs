@@ -61,9 +61,7 @@ fn moved(entry: Value, base: &str) -> Option<Value> {
     if entry.contains_key("issuer") {
         entry.insert("issuer".to_owned(), base.into());
     }
-    if entry.contains_key("api_origins") {
-        entry.insert("api_origins".to_owned(), vec![base].into());
-    }
+    entry.insert("api_origins".to_owned(), vec![base].into());
     Some(Value::Table(entry))
 }
 

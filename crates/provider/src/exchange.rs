@@ -91,6 +91,18 @@ impl TokenAnswer {
         all.extend(unlisted.map(str::to_owned));
         all.into()
     }
+
+    /// The answer to the refresh of a part's token, whose scopes a provider may write at the top and then without the
+    /// part's name.
+    #[must_use]
+    pub fn of_part(mut self, entry: &Entry, part: &str) -> Self {
+        let named = |scope: &str| match entry.part_of(scope).0 {
+            Some(own) if own == part => scope.to_owned(),
+            _ => format!("{part}/{scope}"),
+        };
+        self.scopes = self.scopes.map(|scopes| scopes.iter().map(named).collect());
+        self
+    }
 }
 
 /// Exchanges a code, once: codes work once, so nothing is tried again.

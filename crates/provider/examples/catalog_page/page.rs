@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use claviger_provider::catalog::{Catalog, ClientAuthentication, Ends, Entry, Rotation, TokenKind};
+use claviger_provider::format::template::Template;
 use model::pkce::Pkce;
 
 const HEAD: &str = "\
@@ -159,7 +160,7 @@ fn hosts(entry: &Entry) -> String {
         &endpoints.userinfo,
         &endpoints.validate,
     ];
-    let templates = named.into_iter().flatten().chain(&entry.api_origins).map(|template| template.as_str());
+    let templates = named.into_iter().flatten().chain(&entry.api_origins).map(Template::as_str);
     let host = |template: &str| {
         let rest = template.strip_prefix("https://").unwrap_or(template);
         format!("`{}`", rest.split('/').next().unwrap_or_default())
@@ -171,6 +172,6 @@ fn life(duration: Duration) -> String {
     let seconds = duration.as_secs();
     [(86_400, "d"), (3600, "h"), (60, "min")]
         .into_iter()
-        .find(|(unit, _)| seconds % unit == 0)
+        .find(|(unit, _)| seconds.is_multiple_of(*unit))
         .map_or_else(|| format!("{seconds} s"), |(unit, name)| format!("{} {name}", seconds / unit))
 }

@@ -1,6 +1,6 @@
 //! The providers that the product promises, each with what is required of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -14,8 +14,10 @@ use model::pkce::Pkce;
 
 const NONE: &str = "";
 
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
+
 fn entry(id: &str) -> Arc<Entry> {
-    Arc::clone(Catalog::built_in().get(&id.parse().unwrap()).unwrap())
+    Arc::clone(CATALOG.get(&id.parse().unwrap()).unwrap())
 }
 
 #[test]
@@ -172,7 +174,7 @@ fn each_gives_back_what_it_can() {
 
 #[test]
 fn every_entry_tells_what_it_did_not_verify_and_whose_account_it_is() {
-    for entry in Catalog::built_in().entries() {
+    for entry in CATALOG.entries() {
         assert_eq!(entry.flow, Flow::Oauth2Code);
         assert!(entry.id.as_str() == "sandbox" || !entry.unverified.is_empty(), "{}", entry.id);
         assert!(entry.identity.is_some(), "{}", entry.id);

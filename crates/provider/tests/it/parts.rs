@@ -265,3 +265,16 @@ async fn scopes_are_compared_as_they_were_asked_for() {
     // What nobody asked for is not granted because answers never name it.
     assert!(!answer.granted(&entry, &scopes("read")).contains("offline_access"));
 }
+
+#[tokio::test]
+async fn a_part_s_refresh_that_answers_at_the_top_keeps_its_scopes_names() {
+    let entry = entry(PARTS);
+    for body in [
+        r#"{"access_token":"usr","refresh_token":"r","scope":"search:read,files:read"}"#,
+        r#"{"authed_user":{"access_token":"usr","refresh_token":"r","scope":"search:read,files:read"}}"#,
+    ] {
+        let answer = exchange(&entry, body).await.0.unwrap().of_part(&entry, "user");
+        assert_eq!(kept(&answer), "usr r");
+        assert_eq!(answer.scopes.unwrap(), scopes("user/search:read user/files:read"));
+    }
+}
