@@ -1,5 +1,5 @@
 // Vendors' services as somebody else understood them: emulate.
-// Arguments: the service (github, google, slack, microsoft, linear), the client's redirect URI.
+// Arguments: the service (github, google, microsoft, slack), the client's redirect URI.
 // The first line that it prints is its address. At every line on its standard input it forgets all codes and refresh
 // tokens, as if the persons had taken their consent back, and says so in a line.
 import { createInterface } from "node:readline";

@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use axum::http::Method;
+use serde_json::Value;
+use tempfile::TempDir;
 use url::Url;
 
 use crate::harness::browser::parameter;
@@ -16,10 +19,95 @@ mod oidc_provider;
 /// The client that each of them knows: id and secret.
 const CLIENT: (&str, &str) = ("claviger-foreign", "foreign secret/with:odd+characters");
 
-/// A redirect URI must be registered there first, so it is fixed: nobody listens on it, and the test carries what comes
-/// for it to the server.
-fn redirect_uri(integration: &str) -> String {
-    format!("http://127.0.0.1:9/api/oauth/callback/{integration}")
+/// A redirect URI must be registered there first, so this place is fixed: nobody listens on it, and the test carries
+/// what comes for it to the server.
+const HOME: &str = "http://127.0.0.1:9";
+
+/// What the operator writes about one of them.
+#[derive(Clone, Copy)]
+struct Integration {
+    id: &'static str,
+    /// What its redirect URI ends in: its id, or its group's.
+    callback: &'static str,
+    client: (&'static str, &'static str),
+    /// More lines of its table.
+    lines: &'static str,
+}
+
+impl Integration {
+    const fn new(id: &'static str) -> Self {
+        Self { id, callback: id, client: CLIENT, lines: "" }
+    }
+
+    fn redirect_uri(&self) -> String {
+        format!("{HOME}/api/oauth/callback/{}", self.callback)
+    }
+
+    /// A server that knows it by this catalog file.
+    async fn world(&self, foreign: &Foreign, catalog: &str) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("foreign.toml"), catalog).unwrap();
+        let lines = format!(
+            "[catalog]\ndirectory = \"{}\"\n[integrations.{}]\nclient_id = \"{}\"\nclient_secret = \"{}\"\n\
+             redirect_uri = \"{}\"\n{}",
+            folder.path().display(),
+            self.id,
+            self.client.0,
+            self.client.1,
+            self.redirect_uri(),
+            self.lines,
+        );
+        World::reaching(&[foreign.host()], &lines).await
+    }
+
+    /// Anna's consent, as far as the redirect URI.
+    async fn consent(&self, world: &World, browser: &Browser) -> Url {
+        let mut answer = browser.get(world.auth_url(&format!("provider={}", self.id)).await).await;
+        for _ in 0..12 {
+            if answer.status.is_redirection() {
+                let next = answer.location();
+                if next.as_str().starts_with(HOME) {
+                    return next;
+                }
+                answer = browser.get(next).await;
+            } else {
+                answer = submit(browser, &answer, "anna").await;
+            }
+        }
+        panic!("no end: {answer:?}");
+    }
+
+    /// Connects Anna's account for `client-7`, and gives what came back to the redirect URI.
+    async fn connect(&self, world: &World, browser: &Browser) -> Url {
+        let back = self.consent(world, browser).await;
+        let arrived = arrive(world, browser, &back).await;
+        assert_eq!(parameter(&arrived, "oauth").as_deref(), Some("success"), "{arrived}");
+        back
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/api/connections/client-7/{}{rest}", self.id)
+    }
+
+    async fn row(&self, world: &World) -> Value {
+        world.api(&self.path("")).await.expect(200).json()
+    }
+
+    async fn token(&self, world: &World) -> String {
+        let answer = world.api(&self.path("/token")).await.expect(200).json();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks for a refresh, due or not.
+    async fn refresh(&self, world: &World) -> Answer {
+        world.call(Method::POST, &self.path("/refresh"), &Value::Null).await
+    }
+}
+
+/// Carries what came for the redirect URI to the server, and tells where it sends the browser.
+async fn arrive(world: &World, browser: &Browser, back: &Url) -> Url {
+    let callback = back.as_str().replace(HOME, &world.url);
+    browser.get(callback).await.expect(303).location()
 }
 
 /// A program of `tests/foreign`.
@@ -29,6 +117,8 @@ struct Foreign {
     lines: BufReader<ChildStdout>,
     /// Its address, without a slash at the end.
     url: String,
+    // What it leaves behind when it is killed.
+    _folder: TempDir,
 }
 
 impl Foreign {
@@ -51,9 +141,11 @@ impl Foreign {
             let _ = writeln!(std::io::stderr(), "skipped: {test} (no {program}; run `cargo xtask test`)");
             return None;
         };
+        let temporary = tempfile::tempdir().unwrap();
         let mut child = Command::new(interpreter)
             .arg(PathBuf::from(folder).join(script))
             .args(arguments)
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -61,7 +153,7 @@ impl Foreign {
             .unwrap();
         let orders = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        let mut foreign = Self { child, orders, lines, url: String::new() };
+        let mut foreign = Self { child, orders, lines, url: String::new(), _folder: temporary };
         foreign.url = foreign.line();
         assert!(foreign.url.starts_with("http://127.0.0.1:"), "{script} printed {:?}", foreign.url);
         Some(foreign)
@@ -90,53 +182,6 @@ impl Drop for Foreign {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A server that knows `foreign` by this catalog file and these credentials.
-async fn world_of(foreign: &Foreign, integration: &str, catalog: &str, client: (&str, &str)) -> World {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("foreign.toml"), catalog).unwrap();
-    let lines = format!(
-        "[catalog]\ndirectory = \"{}\"\n[integrations.{integration}]\nclient_id = \"{}\"\nclient_secret = \"{}\"\n\
-         redirect_uri = \"{}\"\n",
-        folder.path().display(),
-        client.0,
-        client.1,
-        redirect_uri(integration),
-    );
-    World::reaching(&[foreign.host()], &lines).await
-}
-
-/// Clicks through whatever pages the server shows, as Anna would, until it sends the browser to `home`.
-async fn click_through(browser: &Browser, start: &str, home: &str) -> Url {
-    let mut answer = browser.get(start).await;
-    for _ in 0..12 {
-        if answer.status.is_redirection() {
-            let next = answer.location();
-            if next.as_str().starts_with(home) {
-                return next;
-            }
-            answer = browser.get(next).await;
-        } else {
-            answer = submit(browser, &answer, "anna").await;
-        }
-    }
-    panic!("no end: {answer:?}");
-}
-
-/// Carries what came for the redirect URI to the server, and tells where it sends the browser.
-async fn arrive(world: &World, browser: &Browser, integration: &str, back: &Url) -> Url {
-    let callback = format!("/api/oauth/callback/{integration}?{}", back.query().unwrap());
-    browser.get(world.path(&callback)).await.expect(303).location()
-}
-
-/// Connects Anna's account for `client-7`, and gives what came back to the redirect URI.
-async fn connect(world: &World, browser: &Browser, integration: &str) -> Url {
-    let link = world.auth_url(&format!("provider={integration}")).await;
-    let back = click_through(browser, &link, &redirect_uri(integration)).await;
-    let arrived = arrive(world, browser, integration, &back).await;
-    assert_eq!(parameter(&arrived, "oauth").as_deref(), Some("success"), "{arrived}");
-    back
 }
 
 /// Sends the page's form that names `what`, or the only one, filled in.

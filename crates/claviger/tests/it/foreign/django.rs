@@ -1,4 +1,4 @@
-//! PyPI's django-oauth-toolkit: PKCE required, RFC 9207, refresh tokens that work once, RFC 7662 to look behind them.
+//! Django's OAuth toolkit: PKCE required, RFC 9207, refresh tokens that work once, RFC 7662 to look behind them.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use super::{CLIENT, Foreign, attribute, connect, redirect_uri, submit, world_of};
+use super::{CLIENT, Foreign, Integration, attribute, submit};
 use crate::harness::browser::parameter;
 use crate::harness::{Browser, World};
 
-const CONNECTION: &str = "/api/connections/client-7/django";
+const DJANGO: Integration = Integration::new("django");
 
 fn entry(url: &str) -> String {
     format!(
@@ -62,18 +62,13 @@ name = "email"
 }
 
 async fn connected() -> Option<(Foreign, World, Browser)> {
-    let arguments = [CLIENT.0, CLIENT.1, &redirect_uri("django")];
+    let arguments = [CLIENT.0, CLIENT.1, &DJANGO.redirect_uri()];
     let foreign = Foreign::python("django/serve.py", &arguments)?;
-    let world = world_of(&foreign, "django", &entry(&foreign.url), CLIENT).await;
+    let world = DJANGO.world(&foreign, &entry(&foreign.url)).await;
     let browser = Browser::new();
-    let back = connect(&world, &browser, "django").await;
+    let back = DJANGO.connect(&world, &browser).await;
     assert_eq!(parameter(&back, "iss"), Some(format!("{}/o", foreign.url)), "RFC 9207");
     Some((foreign, world, browser))
-}
-
-async fn token(world: &World) -> String {
-    let answer = world.api(&format!("{CONNECTION}/token")).await.expect(200).json();
-    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 /// What the server itself says about a token (RFC 7662).
@@ -92,11 +87,11 @@ async fn introspect(foreign: &Foreign, token: &str) -> Value {
 #[tokio::test]
 async fn django_oauth_toolkit_is_connected_by_an_entry_file_and_credentials() {
     let Some((foreign, world, _)) = connected().await else { return };
-    let row = world.api(CONNECTION).await.expect(200).json();
+    let row = DJANGO.row(&world).await;
     assert_eq!(row["account"], json!({"id": "1", "name": "anna@foreign.example"}));
     assert_eq!(row["scopesMissing"], json!([]));
 
-    let mut last = token(&world).await;
+    let mut last = DJANGO.token(&world).await;
     let said = introspect(&foreign, &last).await;
     assert_eq!((&said["active"], &said["client_id"]), (&json!(true), &json!(CLIENT.0)), "{said}");
     assert_eq!((&said["username"], &said["scope"]), (&json!("anna"), &json!("openid email notes")), "{said}");
@@ -105,14 +100,14 @@ async fn django_oauth_toolkit_is_connected_by_an_entry_file_and_credentials() {
     // in a row prove that each new one was kept.
     for _ in 0..3 {
         world.pass(Duration::from_hours(2));
-        let next = token(&world).await;
+        let next = DJANGO.token(&world).await;
         assert_eq!(introspect(&foreign, &next).await["active"], true);
         assert_eq!(introspect(&foreign, &last).await["active"], false);
         last = next;
     }
-    world.call(Method::POST, &format!("{CONNECTION}/refresh"), &Value::Null).await.expect(200);
-    assert_ne!(token(&world).await, last, "a forced one");
-    world.call(Method::DELETE, CONNECTION, &Value::Null).await.expect(204);
+    DJANGO.refresh(&world).await.expect(200);
+    assert_ne!(DJANGO.token(&world).await, last, "a forced one");
+    world.call(Method::DELETE, &DJANGO.path(""), &Value::Null).await.expect(204);
 }
 
 #[tokio::test]
@@ -125,11 +120,11 @@ async fn a_consent_that_was_taken_back_at_django_oauth_toolkit_breaks_the_connec
     submit(&browser, &page, "").await.expect(302);
 
     world.pass(Duration::from_hours(2));
-    let answer = world.api(&format!("{CONNECTION}/token")).await;
+    let answer = world.api(&DJANGO.path("/token")).await;
     assert_eq!(answer.problem(), (409, "reconnect_required".to_owned()));
     assert_eq!(answer.json()["reason"], "grant_revoked");
-    assert_eq!(world.api(CONNECTION).await.json()["status"], "broken");
+    assert_eq!(DJANGO.row(&world).await["status"], "broken");
     // The same person consents once more, and it lives again.
-    connect(&world, &browser, "django").await;
-    assert_eq!(introspect(&foreign, &token(&world).await).await["active"], true);
+    DJANGO.connect(&world, &browser).await;
+    assert_eq!(introspect(&foreign, &DJANGO.token(&world).await).await["active"], true);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{CLIENT, Foreign, connect, redirect_uri, world_of};
+use super::{Foreign, Integration};
 use crate::harness::Browser;
 use crate::harness::browser::parameter;
 
@@ -44,27 +44,30 @@ name = "email"
     )
 }
 
+const FOREIGN: Integration = Integration::new("foreign");
+
 #[tokio::test]
 async fn oidc_provider_from_npm_is_connected_by_an_entry_file_and_credentials() {
-    let Some(foreign) = Foreign::node("oidc-provider.mjs", &[&redirect_uri("foreign")]) else { return };
-    let world = world_of(&foreign, "foreign", &entry(&foreign.url), CLIENT).await;
-    let back = connect(&world, &Browser::new(), "foreign").await;
+    let Some(foreign) = Foreign::node("oidc-provider.mjs", &[&FOREIGN.redirect_uri()]) else { return };
+    let world = FOREIGN.world(&foreign, &entry(&foreign.url)).await;
+    let back = FOREIGN.connect(&world, &Browser::new()).await;
     assert_eq!(parameter(&back, "iss").as_deref(), Some(&*foreign.url), "RFC 9207");
 
-    let row = world.api("/api/connections/client-7/foreign").await.expect(200).json();
+    let row = FOREIGN.row(&world).await;
     assert_eq!(row["account"], json!({"id": "anna", "name": "anna@foreign.example"}));
     assert_eq!(row["scopesMissing"], json!([]));
-    let first = world.api("/api/connections/client-7/foreign/token").await.expect(200).json();
-    let me = |token: &Value| Browser::with_key(token["access_token"].as_str().unwrap());
-    me(&first).get(format!("{}/me", foreign.url)).await.expect(200);
+    let me =
+        async |token: &str| Browser::with_key(token).get(format!("{}/me", foreign.url)).await.expect(200);
+    let first = FOREIGN.token(&world).await;
+    me(&first).await;
 
     // It rotates its refresh token at every use and ends the grant at a reuse: three in a row prove that each new one
     // was kept.
     for _ in 0..3 {
         world.pass(Duration::from_hours(2));
-        let next = world.api("/api/connections/client-7/foreign/token").await.expect(200).json();
-        me(&next).get(format!("{}/me", foreign.url)).await.expect(200);
-        assert_ne!(next["access_token"], first["access_token"]);
+        let next = FOREIGN.token(&world).await;
+        me(&next).await;
+        assert_ne!(next, first);
     }
-    world.call(Method::DELETE, "/api/connections/client-7/foreign", &Value::Null).await.expect(204);
+    world.call(Method::DELETE, &FOREIGN.path(""), &Value::Null).await.expect(204);
 }
