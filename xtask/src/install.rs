@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::getuid;
 
 use crate::process;
-use crate::services::{chromium, node, postgres};
+use crate::services::{chromium, node, postgres, python};
 
 /// The version that is installed where there is none.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
@@ -33,6 +33,8 @@ pub(crate) enum Need {
     Chromium,
     /// Node with npm, and the packages of `tests/foreign`.
     Node,
+    /// Python with virtual environments, and the packages of `tests/foreign/django`.
+    Python,
     /// The HTTP load generator.
     Wrk,
 }
@@ -47,6 +49,7 @@ impl Need {
             Self::Postgres => postgres::programs().is_some(),
             Self::Chromium => chromium::is_present(),
             Self::Node => answers("node", &["--version"]) && answers("npm", &["--version"]),
+            Self::Python => python::is_present(),
             // wrk prints its version and fails.
             Self::Wrk => Command::new("wrk").arg("--version").output().is_ok(),
         }
@@ -60,6 +63,7 @@ impl Need {
             Self::Chromium => &["chromium", "chromium-driver", "fonts-dejavu-core"],
             // Debian's Node checks certificates against the system's authorities.
             Self::Node => &["nodejs", "npm", "ca-certificates"],
+            Self::Python => &["python3-venv", "ca-certificates"],
             Self::Wrk => &["wrk"],
         }
     }
@@ -95,6 +99,9 @@ pub(crate) fn install(root: &Path, needs: &[Need]) -> Result<()> {
     }
     if needs.contains(&Need::Node) {
         node::install_packages(root)?;
+    }
+    if needs.contains(&Need::Python) {
+        python::install_packages(root)?;
     }
     Ok(())
 }

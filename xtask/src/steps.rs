@@ -70,8 +70,8 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "tests",
-        what: "all tests, with PostgreSQL, Chromium and Node",
-        needs: &[Need::Postgres, Need::Chromium, Need::Node],
+        what: "all tests, with PostgreSQL, Chromium, Node and Python",
+        needs: &[Need::Postgres, Need::Chromium, Need::Node, Need::Python],
         run: |run| run.tests(),
     },
     Step {

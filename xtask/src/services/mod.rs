@@ -3,9 +3,10 @@
 pub(crate) mod chromium;
 pub(crate) mod node;
 pub(crate) mod postgres;
+pub(crate) mod python;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -17,6 +18,7 @@ pub(crate) struct Services {
     postgres: postgres::Postgres,
     chromedriver: chromium::Chromedriver,
     node: node::Node,
+    python: PathBuf,
 }
 
 impl Services {
@@ -24,6 +26,7 @@ impl Services {
     pub(crate) fn start(root: &Path, scratch: &Path) -> Result<Self> {
         Ok(Self {
             node: node::Node::find(root)?,
+            python: python::find(root)?,
             postgres: postgres::Postgres::start(scratch, Durability::None)?,
             chromedriver: chromium::Chromedriver::start(scratch)?,
         })
@@ -37,6 +40,7 @@ impl Services {
             .env("CLAVIGER_TEST_CHROMEDRIVER", self.chromedriver.url())
             .env("CLAVIGER_TEST_CHROMIUM", chromium::PROGRAM)
             .env("CLAVIGER_TEST_NODE", &self.node.program)
+            .env("CLAVIGER_TEST_PYTHON", &self.python)
             .env("CLAVIGER_TEST_FOREIGN", &self.node.packages);
     }
 }
