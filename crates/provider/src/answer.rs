@@ -15,8 +15,8 @@ use url::form_urlencoded;
 
 use crate::client::{ClientError, Response};
 use crate::exchange::TokenAnswer;
-use crate::format::entry::{Encoding, Entry, Literal, Meaning, TokenRecipe};
-use crate::member::{find, text_of};
+use crate::format::entry::{Encoding, Entry, Meaning};
+use crate::member::{find, says_success, text_of};
 use crate::token_members;
 
 /// The longest error code and the longest description that are kept, in characters.
@@ -153,7 +153,9 @@ pub fn read(entry: &Entry, response: &Response, sent: &[&str]) -> Result<TokenAn
         return Err(refused(None, None, Some("the body is not in the entry's encoding")));
     };
     let error = find(&recipe.error, &body).filter(|error| says_something(error));
-    let succeeded = (200..300).contains(&response.status) && error.is_none() && says_success(recipe, &body);
+    let succeeded = (200..300).contains(&response.status)
+        && error.is_none()
+        && says_success(recipe.success.as_ref(), &body);
     if !succeeded {
         let description = find(&recipe.error_description, &body).and_then(text_of);
         return Err(refused(error.and_then(text_of), description, None));
@@ -165,16 +167,6 @@ pub fn read(entry: &Entry, response: &Response, sent: &[&str]) -> Result<TokenAn
 /// Whether an error member tells of an error: some providers send `null`, `false` or nothing in it.
 fn says_something(error: &Value) -> bool {
     !matches!(error, Value::Null | Value::Bool(false)) && error.as_str() != Some("")
-}
-
-fn says_success(recipe: &TokenRecipe, body: &Value) -> bool {
-    recipe.success.as_ref().is_none_or(|success| {
-        find(&success.member, body).is_some_and(|value| match &success.equals {
-            Literal::Flag(flag) => value == flag,
-            Literal::Number(number) => value == number,
-            Literal::Text(text) => value == text,
-        })
-    })
 }
 
 /// The body as a JSON object. A form becomes one of texts; where one is expected, an object is taken as well, since
@@ -223,7 +215,7 @@ fn classify(entry: &Entry, status: u16, error: Option<&str>, description: Option
 }
 
 /// RFC 9110 §10.2.3. A date is taken relative to the answer's own `Date`, so that our clock plays no part.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
@@ -236,7 +228,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A provider's text as logs and answers may carry it.
-fn clean(text: &str, sent: &[&str]) -> String {
+pub(crate) fn clean(text: &str, sent: &[&str]) -> String {
     let hidden = sent
         .iter()
         .filter(|secret| secret.len() >= 4)

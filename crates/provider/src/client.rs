@@ -105,6 +105,11 @@ impl<'a> Call<'a> {
         Self { method: Method::POST, body: body.into(), ..Self::get(url) }
     }
 
+    /// A DELETE.
+    pub fn delete(url: &str, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::DELETE, body: body.into(), ..Self::get(url) }
+    }
+
     /// With a header more.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -172,6 +177,11 @@ impl HttpClient {
             settings: Arc::new(settings),
             tls: TlsConnector::from(Arc::new(tls)),
         })
+    }
+
+    /// How long a call may take that does not say so itself.
+    pub fn total_timeout(&self) -> Duration {
+        self.settings.total_timeout
     }
 
     /// Sends a request and reads the whole answer, whatever its status.

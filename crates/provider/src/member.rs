@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::format::entry::{Entry, Literal, SuccessMember};
 use crate::format::template::MemberPath;
 
 /// What stands at the path.
@@ -20,4 +21,21 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// Whether an answer says of itself that it succeeded, where it has to.
+pub(crate) fn says_success(success: Option<&SuccessMember>, body: &Value) -> bool {
+    success.is_none_or(|success| {
+        find(&success.member, body).is_some_and(|value| match &success.equals {
+            Literal::Flag(flag) => value == flag,
+            Literal::Number(number) => value == number,
+            Literal::Text(text) => value == text,
+        })
+    })
+}
+
+/// The error code of an answer that is JSON: where the entry's token answers have it, else where RFC 6749 §5.2 does.
+pub(crate) fn error_code(entry: &Entry, body: &Value) -> Option<String> {
+    let named = find(&entry.token_answer.error, body).and_then(text_of);
+    named.or_else(|| body.get("error").and_then(text_of)).filter(|code| !code.is_empty())
 }

@@ -13,4 +13,8 @@ mod overrides;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod revoke;
+#[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod validate;

@@ -35,6 +35,11 @@ pub(crate) fn impatient() -> ClientSettings {
 
 /// An entry whose facts beyond the necessary are `more`: keys first, then tables.
 pub(crate) fn entry(more: &str) -> Entry {
+    entry_with("", more)
+}
+
+/// The same, with more `endpoints`, each after a comma.
+pub(crate) fn entry_with(endpoints: &str, more: &str) -> Entry {
     let text = format!(
         r#"
         [[provider]]
@@ -44,7 +49,7 @@ pub(crate) fn entry(more: &str) -> Entry {
         category = "test"
         documentation = "https://acme.example/docs"
         flow = "oauth2_code"
-        endpoints = {{ authorize = "https://acme.example/authorize", token = "https://acme.example/token", userinfo = "https://acme.example/me" }}
+        endpoints = {{ authorize = "https://acme.example/authorize", token = "https://acme.example/token", userinfo = "https://acme.example/me"{endpoints} }}
         identity = {{ id = "account.id", name = "account.mail", needs_scope = "profile" }}
         {more}
         "#
@@ -55,6 +60,7 @@ pub(crate) fn entry(more: &str) -> Entry {
 /// What came in.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
@@ -79,6 +85,7 @@ impl Provider {
             let (head, incoming) = request.into_parts();
             let incoming = axum::body::to_bytes(incoming, usize::MAX).await.unwrap();
             calls.lock().unwrap().push(Received {
+                method: head.method.to_string(),
                 path: head.uri.to_string(),
                 headers: head.headers,
                 body: String::from_utf8(incoming.to_vec()).unwrap(),
