@@ -82,8 +82,9 @@ impl Bench {
     async fn erase(&self, subject: &str, id: &CredentialId) {
         match &self.engine {
             Engine::Real(world) => {
-                let left = world.one.connections.disconnect(&key(subject, "github"), "operator", at(0)).await;
-                assert!(left.unwrap().is_some());
+                let left =
+                    world.one.connections.disconnect(&key(subject, "github"), "operator", at(0), None).await;
+                assert!(left.unwrap().connection().is_some());
             }
             Engine::Simulated(store) => store.remove(id),
         }
@@ -766,8 +767,8 @@ pub(crate) async fn rows_of_the_schema_before_get_their_due_time(world: &World) 
     let columns = columns.map(|column| format!("ALTER TABLE credentials DROP COLUMN {column};")).concat();
     let back = format!(
         "DROP INDEX credentials_by_due; DROP INDEX credentials_by_lease; DROP INDEX credentials_by_grant_end; \
-         DROP TABLE refresh_journal; DROP TABLE refresh_hold; {columns} \
-         DELETE FROM refinery_schema_history WHERE version = 2"
+         DROP TABLE refresh_journal; DROP TABLE refresh_hold; DROP TABLE revocations; {columns} \
+         DELETE FROM refinery_schema_history WHERE version >= 2"
     );
     world.sql(&back).await;
     let store = Store::open(&crate::world::options(&world.url)).await.unwrap();
