@@ -83,7 +83,7 @@ impl Connect {
         self.parts.settings.refresh_before.min(lifetime / 5)
     }
 
-    async fn standing(&self, key: &ConnectionKey) -> Result<Arc<Standing>> {
+    pub(crate) async fn standing(&self, key: &ConnectionKey) -> Result<Arc<Standing>> {
         let standing = self.store().connections.standing(key).await?.ok_or_else(|| Self::not_found(key))?;
         match standing.broken {
             Some((since, reason)) => Err(Error::ReconnectRequired { key: key.clone(), reason, since }),

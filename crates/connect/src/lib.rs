@@ -7,6 +7,8 @@
 //! - [`refresh`]: one refresh of one credential at a time, everywhere, and nothing ever lost
 //! - [`connections`]: list, inspect, metadata, import
 //! - [`disconnect`]: erase the tokens, keep the row
+//! - [`revocation`]: grants are given back to their providers, now or later
+//! - [`validate`]: asks a provider whether a token works
 //! - [`status`]: what a subject has connected
 //! - [`integrations`]: which of our apps speaks for whom
 //!
@@ -22,7 +24,9 @@ pub mod hop;
 pub mod integrations;
 pub mod refresh;
 pub mod return_to;
+pub mod revocation;
 pub mod status;
+pub mod validate;
 
 mod plane;
 

@@ -26,8 +26,8 @@ pub struct Revocation {
     pub client_id: String,
     /// Where it is given back, with every placeholder filled.
     pub url: String,
-    /// The label of the connection that was disconnected.
-    pub label: Label,
+    /// The label of the connection that was disconnected; `None` where nobody knows.
+    pub label: Option<Label>,
     /// The account that it acts for, where that is known.
     pub account: Option<Account>,
     /// RFC 6749 §1.4.

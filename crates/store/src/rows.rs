@@ -265,7 +265,7 @@ pub(crate) fn revocation(row: &dyn Columns) -> Result<Revocation> {
         provider: row.id()?,
         client_id: row.text()?,
         url: row.text()?,
-        label: row.id()?,
+        label: row.optional_id()?,
         account: row.optional_json()?,
         access_token: row.optional_sealed()?,
         refresh_token: row.optional_sealed()?,

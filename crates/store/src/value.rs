@@ -230,7 +230,7 @@ pub(crate) fn revocation(revocation: &Revocation) -> Result<Vec<Value>> {
         Value::word(&revocation.provider),
         Value::text("revocations.client_id", &revocation.client_id)?,
         Value::text("revocations.url", &revocation.url)?,
-        Value::word(&revocation.label),
+        revocation.label.as_ref().map(Value::word).into(),
         account.transpose()?.into(),
         revocation.access_token.as_ref().map(Value::sealed).into(),
         revocation.refresh_token.as_ref().map(Value::sealed).into(),

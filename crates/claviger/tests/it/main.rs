@@ -8,6 +8,7 @@ mod api;
 mod callback;
 mod catalog;
 mod cli;
+mod disconnect;
 mod foreign;
 
 mod pages;
@@ -18,3 +19,4 @@ mod requirement_001;
 mod requirement_004;
 mod secrets;
 mod token;
+mod validate;

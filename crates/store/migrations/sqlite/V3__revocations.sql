@@ -8,7 +8,7 @@ CREATE TABLE revocations (
     provider       TEXT NOT NULL,
     client_id      TEXT NOT NULL,
     url            TEXT NOT NULL,
-    label          TEXT NOT NULL,
+    label          TEXT,
     account        TEXT,
     access_token   BLOB,
     refresh_token  BLOB,

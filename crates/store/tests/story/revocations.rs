@@ -49,8 +49,8 @@ pub(crate) async fn a_disconnect_turns_the_tokens_into_a_revocation(world: &Worl
     let taken = two.revocations.take_due(at(60), at(99), 10).await.unwrap().remove(0);
     assert_eq!((taken.id, taken.credential, taken.url.as_str()), (plan.id, new.credential.id, URL));
     assert_eq!(
-        (&taken.subject, &taken.integration, &taken.label),
-        (&key.subject, &key.integration, &key.label)
+        (&taken.subject, &taken.integration, taken.label.as_ref()),
+        (&key.subject, &key.integration, Some(&key.label))
     );
     let credential = &new.credential;
     assert_eq!((&taken.provider, &taken.client_id), (&credential.provider, &credential.client_id));
@@ -156,11 +156,12 @@ pub(crate) async fn only_the_attempt_under_way_ends_a_revocation(world: &World) 
 
     revocation.id = random::id();
     revocation.last_error = Some("found".to_owned());
+    revocation.label = None;
     one.add(&revocation).await.unwrap();
     let read = two.take_due(at(1000), at(2000), 10).await.unwrap().remove(0);
     assert_eq!((read.id, read.attempts, read.due_at), (revocation.id, 2, at(2000)));
     assert_eq!(octets(read.access_token.as_ref()), octets(revocation.access_token.as_ref()));
-    assert_eq!(read.last_error, revocation.last_error);
+    assert_eq!((read.last_error, read.label), (revocation.last_error, None));
 }
 
 pub(crate) async fn accounts_at_a_provider_are_those_of_living_connections(world: &World) {
