@@ -148,6 +148,9 @@ impl Connect {
         };
         if self.is_superseded(&revocation, &entry).await? {
             self.store().revocations.done(&revocation.id).await?;
+            info!(subject = %revocation.subject, integration = %revocation.integration, revocation = %revocation.id,
+                outcome = "superseded", "revocation.superseded");
+            self.revocation_metrics.ended(&revocation.integration, "superseded");
             self.told(&revocation, "revocation.superseded", Outcome::Success, None).await;
             return Ok(Tried::Superseded);
         }

@@ -1,4 +1,4 @@
-//! A third party that answers as it is told, and remembers what it was asked.
+//! A third party that answers as it is told, and remembers what it was asked. Only its token endpoint is always kind.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -39,11 +39,12 @@ impl ThirdParty {
             notes.lock().unwrap().push(Asked {
                 method: head.method.to_string(),
                 path: head.uri.to_string(),
-                headers: head.headers,
+                headers: head.headers.clone(),
                 body: String::from_utf8(body.to_vec()).unwrap(),
             });
             let status = *answers.lock().unwrap();
             match status {
+                _ if head.uri.path() == "/token" => fresh(&notes),
                 Some(status) => Response::builder().status(status).body(Body::empty()).unwrap(),
                 None => std::future::pending().await,
             }
@@ -66,4 +67,11 @@ impl ThirdParty {
     pub(crate) fn host(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
+}
+
+/// Tokens with the number of the call.
+fn fresh(asked: &Mutex<Vec<Asked>>) -> Response<Body> {
+    let number = asked.lock().unwrap().len();
+    let body = format!("{{\"access_token\":\"fresh-{number}\",\"refresh_token\":\"next-{number}\"}}");
+    Response::builder().header("content-type", "application/json").body(body.into()).unwrap()
 }
