@@ -19,6 +19,8 @@ const SWEEP_BATCH: u32 = 500;
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// How often abandoned refreshes and the spool are looked at.
 const RECOVER_EVERY: Duration = Duration::from_secs(5);
+/// How often grants are given back that are still to be.
+const REVOKE_EVERY: Duration = Duration::from_secs(5);
 /// How often what waits is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// How often uses are written down.
@@ -43,20 +45,29 @@ enum Job {
     SweepAttempts,
     Refresh,
     Recover,
+    Revoke,
     Measure,
     NoteUses,
     WarnOfEnds,
 }
 
 impl Job {
-    const ALL: [Self; 6] =
-        [Self::SweepAttempts, Self::Refresh, Self::Recover, Self::Measure, Self::NoteUses, Self::WarnOfEnds];
+    const ALL: [Self; 7] = [
+        Self::SweepAttempts,
+        Self::Refresh,
+        Self::Recover,
+        Self::Revoke,
+        Self::Measure,
+        Self::NoteUses,
+        Self::WarnOfEnds,
+    ];
 
     const fn period(self) -> Duration {
         match self {
             Self::SweepAttempts => SWEEP_EVERY,
             Self::Refresh => REFRESH_EVERY,
             Self::Recover => RECOVER_EVERY,
+            Self::Revoke => REVOKE_EVERY,
             Self::Measure => MEASURE_EVERY,
             Self::NoteUses => NOTE_EVERY,
             Self::WarnOfEnds => WARN_EVERY,
@@ -83,8 +94,13 @@ impl Job {
                 connect.sweep_spool().await;
                 told("refresh.recovery_failed", connect.recover().await);
             }
+            Self::Revoke => {
+                // As long as more is waiting than one round takes.
+                while told("revocation.round_failed", connect.revoke_due().await) == Some(true) {}
+            }
             Self::Measure => {
                 told("refresh.measure_failed", connect.measure_backlog().await);
+                told("revocation.measure_failed", connect.measure_revocations().await);
                 told("trail_mark.write_failed", plan.mark.advance(&app.store, connect).await);
             }
             Self::NoteUses => {

@@ -418,7 +418,10 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
             LocaleTag::En => Language::English,
             LocaleTag::Et => Language::Estonian,
         },
-        metrics: Metrics::new(|registry| connect.refresh_metrics().register(registry)),
+        metrics: Metrics::new(|registry| {
+            connect.refresh_metrics().register(registry);
+            connect.revocation_metrics().register(registry);
+        }),
         demo,
         stopping: AtomicBool::new(false),
     });

@@ -86,7 +86,7 @@ impl Connect {
         self.parts.settings.refresh_before.min(lifetime / 5)
     }
 
-    async fn standing(&self, key: &ConnectionKey, which: &Which) -> Result<Arc<Standing>> {
+    pub(crate) async fn standing(&self, key: &ConnectionKey, which: &Which) -> Result<Arc<Standing>> {
         let own = self.store().connections.standing(key).await?.ok_or_else(|| Self::not_found(key))?;
         let standing = self.standing_of_part(key, &own, which).await?.unwrap_or(own);
         match standing.broken {

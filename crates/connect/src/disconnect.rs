@@ -1,25 +1,231 @@
-//! Erase the tokens, keep the row for the audit trail.
+//! Disconnect: one way, whoever asks.
+//!
+//! 1. What giving the grant back needs is planned. A provider or an integration that is gone from the catalog or the
+//!    configuration does not stand in the way: then nothing is given back.
+//! 2. In one transaction the connection becomes `disconnected`, and its tokens, unless another connection stands on them,
+//!    a revocation. From here on nobody gets the token.
+//! 3. The provider is asked once; the caller waits for that, and not for long. What does not succeed is tried again in the
+//!    background ([`crate::revocation`]), and never makes the disconnect fail.
 
-use model::{Actor, AuditEvent, Outcome};
-use store::connections::{Connection, ConnectionKey};
-use tracing::info;
+use std::time::{Duration, Instant};
 
-use crate::{Connect, Result};
+use model::{Account, Actor, AuditEvent, CredentialId, Outcome, ProviderId, SubjectId};
+use provider::catalog::Ends;
+use provider::revoke::is_possible;
+use store::connections::{Connection, ConnectionKey, Disconnected as Left};
+use store::credentials::Credential;
+use store::revocations::NewRevocation;
+use tokio::task::JoinError;
+use tokio::time::error::Elapsed;
+use tracing::{info, warn};
+
+use crate::revocation::{HELD, Tried};
+use crate::{Connect, Error, Result};
+
+/// How long the caller waits for the provider.
+const CALLER_WAITS: Duration = Duration::from_secs(10);
+
+/// More connections than stand on one credential: one of another is among them, if there is any.
+const MAX_SAME_ACCOUNT: u32 = 100;
+
+/// How often a disconnect begins anew because the connection was connected anew meanwhile.
+const MAX_PLANS: usize = 5;
+
+/// A connection that is no more.
+#[derive(Debug)]
+pub struct Disconnected {
+    /// The connection as it is now.
+    pub connection: Connection,
+    /// What became of the grant at the provider.
+    pub revocation: RevocationOutcome,
+}
+
+/// What became of a grant at its provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevocationOutcome {
+    /// The provider has ended it.
+    Succeeded,
+    /// The provider knew nothing of it any more.
+    AlreadyGone,
+    /// The provider has not ended it yet; it is asked again in the background.
+    Pending,
+    /// The provider has no way to give it back, or nobody knows the way.
+    Unsupported,
+    /// Another connection stands on the same consent.
+    Shared,
+}
+
+impl RevocationOutcome {
+    /// The outcome's word in answers and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::AlreadyGone => "already_gone",
+            Self::Pending => "pending",
+            Self::Unsupported => "unsupported",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+/// How a credential's grant is to be given back.
+pub(crate) enum Plan {
+    Revoke { url: String },
+    Not(RevocationOutcome),
+}
 
 impl Connect {
-    /// Disconnects here. From this moment on nobody gets the token any more.
-    pub async fn disconnect(&self, key: &ConnectionKey, by: Actor) -> Result<Connection> {
-        let now = self.now();
-        let done = self.store().connections.disconnect(key, &by.to_string(), now).await?;
-        let connection = done.ok_or_else(|| Self::not_found(key))?;
-        info!(subject = %key.subject, integration = %key.integration, outcome = "success", "disconnect.completed");
-        self.audit(
-            AuditEvent::new(now, "connection.disconnected", Outcome::Success, by)
-                .subject(&key.subject)
-                .target(connection.id)
-                .fact("integration", key.integration.as_str()),
-        )
-        .await?;
-        Ok(connection)
+    /// Disconnects. From the transaction on nobody gets the token any more; a caller that goes away stops nothing.
+    pub async fn disconnect(&self, key: &ConnectionKey, by: Actor) -> Result<Disconnected> {
+        let (plane, key) = (self.clone(), key.clone());
+        let done = self.detach(async move { plane.disconnect_now(&key, by).await });
+        done.await.unwrap_or(Err(Error::Interrupted))
+    }
+
+    async fn disconnect_now(&self, key: &ConnectionKey, by: Actor) -> Result<Disconnected> {
+        let began = Instant::now();
+        let (left, planned) = self.leave(key, &by).await?;
+        let (connection, attempt) = match left {
+            Left::NotConnected | Left::Moved => return Err(Self::not_found(key)),
+            Left::Shared(connection) => (connection, Err(RevocationOutcome::Shared)),
+            Left::Erased(connection) => (connection, Err(planned)),
+            Left::Revoking(connection, revocation) => {
+                let plane = self.clone();
+                (connection, Ok(self.detach(async move { plane.attempt(*revocation).await })))
+            }
+        };
+        let event = AuditEvent::new(self.now(), "connection.disconnected", Outcome::Success, by)
+            .subject(&key.subject)
+            .target(connection.id)
+            .fact("integration", key.integration.as_str())
+            .fact("label", key.label.as_str());
+        let audited = self.audit(event).await;
+        let revocation = match attempt {
+            Err(outcome) => outcome,
+            Ok(attempt) => outcome(key, tokio::time::timeout(CALLER_WAITS, attempt).await),
+        };
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        info!(subject = %key.subject, integration = %key.integration, outcome = "success",
+            revocation = revocation.word(), duration_ms, "disconnect.completed");
+        audited?;
+        Ok(Disconnected { connection: *connection, revocation })
+    }
+
+    /// Steps 1 and 2; also what becomes of the grant where no revocation came of it.
+    async fn leave(&self, key: &ConnectionKey, by: &Actor) -> Result<(Left, RevocationOutcome)> {
+        for _ in 0..MAX_PLANS {
+            let connection = self.store().connections.get(key).await?;
+            let Some(id) = connection.and_then(|connection| connection.credential) else {
+                return Err(Self::not_found(key));
+            };
+            let Some(credential) = self.store().credentials.get(&id).await? else { continue };
+            let now = self.now();
+            let (new, otherwise) = match self.plan(&credential).await? {
+                Plan::Revoke { url } => {
+                    let held_until = now + HELD;
+                    let new = NewRevocation { id: vault::random::id(), credential: id, url, held_until };
+                    (Some(new), RevocationOutcome::Unsupported)
+                }
+                Plan::Not(outcome) => (None, outcome),
+            };
+            let left = self.store().connections.disconnect(key, &by.to_string(), now, new.as_ref()).await?;
+            if !matches!(left, Left::Moved) {
+                return Ok((left, otherwise));
+            }
+        }
+        Err(Error::Interrupted)
+    }
+
+    /// How the grant of a credential is given back.
+    pub(crate) async fn plan(&self, credential: &Credential) -> Result<Plan> {
+        let unsupported = Plan::Not(RevocationOutcome::Unsupported);
+        let Ok(entry) = self.entry(&credential.provider) else { return Ok(unsupported) };
+        let Some(recipe) = &entry.revocation else { return Ok(unsupported) };
+        let tokens = &credential.tokens;
+        if !is_possible(recipe, tokens.access_token.is_some(), tokens.refresh_token.is_some()) {
+            return Ok(unsupported);
+        }
+        let Some(address) = self.endpoints_of(&entry, credential).and_then(|found| found.revoke) else {
+            return Ok(unsupported);
+        };
+        if recipe.ends == Ends::Grant {
+            let Credential { id, subject, provider, client_id, account, .. } = credential;
+            if self.grant_is_shared(subject, provider, client_id, id, account.as_ref()).await? {
+                return Ok(Plan::Not(RevocationOutcome::Shared));
+            }
+        }
+        Ok(Plan::Revoke { url: address.for_client(&credential.client_id) })
+    }
+}
+
+impl Connect {
+    /// Whether another connection lives by the same grant: one of the subject's, or of whoever else has connected the same
+    /// account to the same app.
+    pub(crate) async fn grant_is_shared(
+        &self,
+        subject: &SubjectId,
+        provider: &ProviderId,
+        client_id: &str,
+        credential: &CredentialId,
+        account: Option<&Account>,
+    ) -> Result<bool> {
+        let accounts = self.store().revocations.accounts(subject, provider, client_id, credential).await?;
+        if stands_elsewhere(account, &accounts) {
+            return Ok(true);
+        }
+        let Some(account) = account else { return Ok(false) };
+        let same = self.store().connections.of_account(client_id, &account.id, MAX_SAME_ACCOUNT).await?;
+        Ok(same.iter().any(|connection| connection.credential.is_some_and(|other| other != *credential)))
+    }
+}
+
+/// What the caller is told of the first attempt. What did not succeed is in the queue, whyever.
+fn outcome(
+    key: &ConnectionKey,
+    ended: std::result::Result<std::result::Result<Result<Tried>, JoinError>, Elapsed>,
+) -> RevocationOutcome {
+    match ended {
+        Ok(Ok(Ok(Tried::Succeeded))) => RevocationOutcome::Succeeded,
+        Ok(Ok(Ok(Tried::AlreadyGone))) => RevocationOutcome::AlreadyGone,
+        Ok(Ok(Ok(Tried::Superseded))) => RevocationOutcome::Shared,
+        Ok(Ok(Err(error))) => {
+            warn!(subject = %key.subject, integration = %key.integration, outcome = "failure", %error,
+                will_retry = true, "revocation.failed");
+            RevocationOutcome::Pending
+        }
+        // Failed; still under way; or the task panicked, and the panic is in the log.
+        Ok(Ok(Ok(Tried::Failed)) | Err(_)) | Err(_) => RevocationOutcome::Pending,
+    }
+}
+
+/// Whether ending all that an account has granted to our app would end one of these, too. An account that nobody knows may
+/// be the same.
+fn stands_elsewhere(account: Option<&Account>, others: &[Option<Account>]) -> bool {
+    others.iter().any(|other| match (account, other) {
+        (Some(account), Some(other)) => account.id == other.id,
+        _ => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Account;
+
+    use super::*;
+
+    #[test]
+    fn a_grant_is_shared_with_the_same_account_and_with_one_that_nobody_knows() {
+        let account = |id: &str| Account { id: id.to_owned(), name: None };
+        let (one, other) = (account("1"), account("2"));
+        for (own, others, shared) in [
+            (Some(&one), vec![], false),
+            (None, vec![], false),
+            (Some(&one), vec![Some(other.clone())], false),
+            (Some(&one), vec![Some(other.clone()), Some(one.clone())], true),
+            (Some(&one), vec![None], true),
+            (None, vec![Some(other)], true),
+        ] {
+            assert_eq!(stands_elsewhere(own, &others), shared, "{own:?} {others:?}");
+        }
     }
 }

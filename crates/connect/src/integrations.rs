@@ -11,6 +11,7 @@ use model::{
 };
 use provider::catalog::{Endpoints, Entry, Region};
 use provider::exchange::App;
+use store::credentials::Credential;
 use store::integrations::IntegrationRow;
 
 use crate::{Connect, Error, Result};
@@ -230,17 +231,58 @@ impl Connect {
         })
     }
 
-    fn with_row(&self, row: IntegrationRow, parameters: BTreeMap<String, String>) -> Result<Integration> {
-        let entry = self.entry(&row.provider)?;
+    /// The app of that client id, whoever it counts for now: tokens are given back by the app that they were issued to.
+    /// `None` when it is gone.
+    pub(crate) async fn app_of(
+        &self,
+        id: &IntegrationId,
+        subject: &SubjectId,
+        client_id: &str,
+    ) -> Result<Option<App>> {
+        for owner in [Some(subject), None] {
+            let row = self.store().integrations.get(id, owner).await?;
+            if let Some(row) = row.filter(|row| row.client_id == client_id) {
+                return self.app(&row).map(Some);
+            }
+            let configured = self.parts.settings.integrations.get(id).filter(|_| owner.is_some());
+            if let Some(configured) = configured.filter(|one| one.client_id.as_deref() == Some(client_id)) {
+                let client_secret = configured.client_secret.clone();
+                return Ok(Some(App { client_id: client_id.to_owned(), client_secret }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where a credential's provider listens, as it is set up now; in the data centre of its pinned token URL, where there
+    /// are several. `None` when that can't be told.
+    pub(crate) fn endpoints_of(&self, entry: &Entry, credential: &Credential) -> Option<Endpoints> {
+        let configured = self.parts.settings.integrations.get(&credential.integration);
+        let parameters = configured.map(|configured| configured.parameters.clone()).unwrap_or_default();
+        let Some(regions) = &entry.regions else { return entry.endpoints(&parameters, None).ok() };
+        regions
+            .rows
+            .keys()
+            .filter_map(|name| entry.region(name))
+            .filter_map(|region| entry.endpoints(&parameters, Some(&region)).ok())
+            .find(|endpoints| endpoints.refresh == credential.token_url)
+    }
+
+    fn app(&self, row: &IntegrationRow) -> Result<App> {
         let sealed_to = IntegrationRow::seal_row(&row.id, row.subject.as_ref());
         let open = |sealed| self.parts.keyring.open(&sealed_to, sealed);
         let client_secret = row.client_secret.as_ref().map(open).transpose();
         let client_secret = client_secret.map_err(|source| Error::Vault { table: "integrations", source })?;
+        Ok(App { client_id: row.client_id.clone(), client_secret })
+    }
+
+    fn with_row(&self, row: IntegrationRow, parameters: BTreeMap<String, String>) -> Result<Integration> {
+        let entry = self.entry(&row.provider)?;
+        let app = self.app(&row)?;
         Ok(Integration {
             scopes: row.scopes.unwrap_or_else(|| entry.default_scopes.clone()),
             id: row.id,
             entry,
-            app: App { client_id: row.client_id, client_secret },
+            app,
             redirect_uri: row.redirect_uri,
             parameters,
         })

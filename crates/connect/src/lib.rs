@@ -8,6 +8,8 @@
 //! - [`connections`]: list, inspect, metadata, import
 //! - [`disconnect`]: erase the tokens, keep the row
 //! - [`parts`]: further tokens of one consent
+//! - [`revocation`]: grants are given back to their providers, now or later
+//! - [`validate`]: asks a provider whether a token works
 //! - [`status`]: what a subject has connected
 //! - [`integrations`]: which of our apps speaks for whom
 //!
@@ -24,7 +26,9 @@ pub mod integrations;
 pub mod parts;
 pub mod refresh;
 pub mod return_to;
+pub mod revocation;
 pub mod status;
+pub mod validate;
 
 mod groups;
 mod plane;

@@ -17,6 +17,7 @@ use crate::refresh::metrics::RefreshMetrics;
 use crate::refresh::spool::Spool;
 use crate::refresh::{RefreshSettings, Refreshing};
 use crate::return_to::AllowList;
+use crate::revocation::metrics::RevocationMetrics;
 use crate::{Error, Result};
 
 /// What the operator decided about the connect plane.
@@ -65,6 +66,7 @@ pub struct Parts {
 pub struct Connect {
     pub(crate) parts: Arc<Parts>,
     pub(crate) refreshing: Arc<Refreshing>,
+    pub(crate) revocation_metrics: RevocationMetrics,
     /// Read-locked by every piece of work that must not be cut off.
     under_way: Arc<RwLock<()>>,
 }
@@ -73,12 +75,18 @@ impl Connect {
     /// Puts the plane together.
     pub fn new(parts: Parts) -> Self {
         let refreshing = Arc::new(Refreshing::new(parts.spool.clone()));
-        Self { parts: Arc::new(parts), refreshing, under_way: Arc::default() }
+        let revocation_metrics = RevocationMetrics::default();
+        Self { parts: Arc::new(parts), refreshing, revocation_metrics, under_way: Arc::default() }
     }
 
     /// What is counted of refreshes.
     pub fn refresh_metrics(&self) -> &RefreshMetrics {
         &self.refreshing.metrics
+    }
+
+    /// What is counted of revocations.
+    pub fn revocation_metrics(&self) -> &RevocationMetrics {
+        &self.revocation_metrics
     }
 
     /// From here on no refresh is begun that nobody waits for.

@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 use crate::App;
 use crate::connect::{
     api_keys, authorize, callback, connections, hop, integrations, refreshing, status, subjects, token,
+    validate,
 };
 use crate::{layer, operations, pages};
 
@@ -81,6 +82,8 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
             connections::disconnect
         ))
         .routes(routes!(connections::refresh))
+        .routes(routes!(validate::validate_page))
+        .routes(routes!(validate::validate))
         .routes(routes!(refreshing::get, refreshing::put))
         .routes(routes!(integrations::list))
         .routes(routes!(integrations::put, integrations::remove))

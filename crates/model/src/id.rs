@@ -169,6 +169,10 @@ random_id!(
     ApiKeyId, "API key id", "key_"
 );
 random_id!(
+    /// One grant that is to be given back to its provider.
+    RevocationId, "revocation id", "rev_"
+);
+random_id!(
     /// One request, as an error answer and the log name it.
     RequestId, "request id", "req_"
 );

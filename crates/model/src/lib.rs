@@ -30,7 +30,7 @@ pub use connection::{ConnectionState, ReconnectReason};
 pub use credential::Account;
 pub use id::{
     ApiKeyId, AttemptId, ConnectionId, CredentialId, GroupId, IntegrationId, InvalidId, Label, ProviderId,
-    RequestId, SubjectId, WriterId,
+    RequestId, RevocationId, SubjectId, WriterId,
 };
 pub use problem::{Action, ProblemCode};
 pub use scope::Scopes;

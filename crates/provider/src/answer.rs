@@ -215,7 +215,7 @@ fn classify(entry: &Entry, status: u16, error: Option<&str>, description: Option
 }
 
 /// RFC 9110 §10.2.3. A date is taken relative to the answer's own `Date`, so that our clock plays no part.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
@@ -228,7 +228,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// A provider's text as logs and answers may carry it.
-fn clean(text: &str, sent: &[&str]) -> String {
+pub(crate) fn clean(text: &str, sent: &[&str]) -> String {
     let hidden = sent
         .iter()
         .filter(|secret| secret.len() >= 4)

@@ -186,6 +186,11 @@ impl HttpClient {
         })
     }
 
+    /// How long a call may take that does not say so itself.
+    pub fn total_timeout(&self) -> Duration {
+        self.settings.total_timeout
+    }
+
     /// Sends a request and reads the whole answer, whatever its status.
     pub async fn send(&self, call: Call<'_>) -> Result<Response, ClientError> {
         let started = Instant::now();

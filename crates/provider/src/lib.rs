@@ -8,6 +8,8 @@
 //! - [`exchange`], [`refresh`]: a code or a refresh token for an access token (RFC 6749 §4.1.3 and §6)
 //! - [`answer`]: what an answer of a token endpoint means
 //! - [`api`]: calls with an access token; [`identity`]: whose account it is
+//! - [`validate`]: whether an access token works
+//! - [`revoke`]: a grant that is given back (RFC 7009, or what the provider has instead)
 
 pub mod answer;
 pub mod api;
@@ -19,6 +21,8 @@ pub mod exchange;
 pub mod format;
 pub mod identity;
 pub mod refresh;
+pub mod revoke;
+pub mod validate;
 
 mod client_error;
 mod elsewhere;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::format::entry::{Literal, SuccessMember};
+use crate::format::entry::{Entry, Literal, SuccessMember};
 use crate::format::template::MemberPath;
 
 /// What stands at the path.
@@ -32,4 +32,10 @@ pub(crate) fn says_success(success: Option<&SuccessMember>, body: &Value) -> boo
             Literal::Text(text) => value == text,
         })
     })
+}
+
+/// The error code of an answer that is JSON: where the entry's token answers have it, else where RFC 6749 §5.2 does.
+pub(crate) fn error_code(entry: &Entry, body: &Value) -> Option<String> {
+    let named = find(&entry.token_answer.error, body).and_then(text_of);
+    named.or_else(|| body.get("error").and_then(text_of)).filter(|code| !code.is_empty())
 }

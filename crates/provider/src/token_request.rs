@@ -113,7 +113,7 @@ impl<'a> TokenRequest<'a> {
 }
 
 /// RFC 6749 §2.3.1: id and secret are form-encoded before they are joined.
-fn basic(client_id: &str, client_secret: &str) -> Secret<String> {
+pub(crate) fn basic(client_id: &str, client_secret: &str) -> Secret<String> {
     let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = Secret::new(format!("{}:{}", encode(client_id), encode(client_secret)));
     Secret::new(format!("Basic {}", BASE64.encode(pair.expose().as_bytes())))

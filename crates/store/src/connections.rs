@@ -12,6 +12,7 @@ use vault::Sealed;
 
 use crate::Result;
 use crate::credentials::Credential;
+use crate::revocations::{NewRevocation, Revocation};
 
 /// What names a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -176,6 +177,33 @@ pub enum MetadataWrite {
     NotFound,
 }
 
+/// What became of a connection that was to be disconnected, and of its tokens.
+#[derive(Debug, Clone)]
+pub enum Disconnected {
+    /// There is no such connection, or it was disconnected already.
+    NotConnected,
+    /// It stands on another credential than the revocation was planned for; nothing has happened.
+    Moved,
+    /// Disconnected; the tokens stay, for another connection stands on them.
+    Shared(Box<Connection>),
+    /// Disconnected; the tokens are erased.
+    Erased(Box<Connection>),
+    /// Disconnected; the tokens have become a revocation, held for its first attempt.
+    Revoking(Box<Connection>, Box<Revocation>),
+}
+
+impl Disconnected {
+    /// The connection as it is now, if it was disconnected.
+    pub fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::NotConnected | Self::Moved => None,
+            Self::Shared(connection) | Self::Erased(connection) | Self::Revoking(connection, _) => {
+                Some(connection)
+            }
+        }
+    }
+}
+
 /// The rows of `connections`.
 #[async_trait]
 pub trait Connections: Send + Sync {
@@ -216,7 +244,14 @@ pub trait Connections: Send + Sync {
     /// At most `limit` connections of any subject that stand on consents of this account to this client (RFC 6749 §2.2),
     /// the oldest consents first.
     async fn of_account(&self, client_id: &str, account_id: &str, limit: u32) -> Result<Vec<Connection>>;
-    /// Erases the tokens (unless another connection stands on them) and keeps the row as `disconnected`; `None` when
-    /// there is no connection or it was disconnected already.
-    async fn disconnect(&self, key: &ConnectionKey, by: &str, at: Timestamp) -> Result<Option<Connection>>;
+    /// Keeps the row as `disconnected`, in one transaction with what becomes of the tokens: unless another connection
+    /// stands on them they are erased, or, with `revocation`, move into a [`Revocation`] whose first attempt is the
+    /// caller's.
+    async fn disconnect(
+        &self,
+        key: &ConnectionKey,
+        by: &str,
+        at: Timestamp,
+        revocation: Option<&NewRevocation>,
+    ) -> Result<Disconnected>;
 }

@@ -7,6 +7,7 @@
 //!
 //! - [`subjects`], [`integrations`], [`attempts`], [`credentials`], [`connections`], [`api_keys`]
 //! - [`refreshes`]: claims, leases and the journal of calls, between a credential and its next tokens
+//! - [`revocations`]: grants that are to be given back to their providers
 //! - [`audit`]: append-only, chained
 //! - [`keyring`]: the wrapped data keys
 //! - [`Store::open`]: where it all comes from
@@ -19,6 +20,7 @@ pub mod credentials;
 pub mod integrations;
 pub mod keyring;
 pub mod refreshes;
+pub mod revocations;
 pub mod subjects;
 
 mod cache;

@@ -14,6 +14,7 @@ use crate::integrations::Integrations;
 use crate::keyring::KeyringRows;
 use crate::postgres::Postgres;
 use crate::refreshes::Refreshes;
+use crate::revocations::Revocations;
 use crate::sqlite::Sqlite;
 use crate::subjects::Subjects;
 use crate::{Error, Result};
@@ -93,6 +94,8 @@ pub struct Store {
     pub credentials: Arc<dyn Credentials>,
     /// What stands between a credential and its next tokens.
     pub refreshes: Arc<dyn Refreshes>,
+    /// Grants that are to be given back.
+    pub revocations: Arc<dyn Revocations>,
     /// A subject's accounts at integrations.
     pub connections: Arc<dyn Connections>,
     /// Keys of the product's backend.
@@ -165,6 +168,7 @@ impl Store {
             + Attempts
             + Credentials
             + Refreshes
+            + Revocations
             + Connections
             + ApiKeys
             + KeyringRows
@@ -178,6 +182,7 @@ impl Store {
             attempts: engine.clone(),
             credentials: engine.clone(),
             refreshes: engine.clone(),
+            revocations: engine.clone(),
             connections: engine.clone(),
             api_keys: engine.clone(),
             keyring: engine.clone(),

@@ -10,10 +10,11 @@ use crate::api_keys::ApiKey;
 use crate::attempts::{Attempt, Question};
 use crate::audit::{AuditEntry, Head};
 use crate::columns::{Columns, Reader};
-use crate::connections::{Connection, ConnectionKey, Standing};
+use crate::connections::{Connection, ConnectionKey, Disconnected, Standing};
 use crate::credentials::{Credential, Part, SealedTokens};
 use crate::integrations::IntegrationRow;
 use crate::refreshes::{Backlog, Due, EndingGrant, Hold, JournalRow, Look, Phase};
+use crate::revocations::{Revocation, RevocationBacklog};
 use crate::subjects::Subject;
 
 macro_rules! columns {
@@ -59,6 +60,9 @@ columns! {
     due_columns = "id, generation, subject, integration, client_id";
     /// Read by [`ending_grant`].
     ending_columns = "id, subject, integration, grant_ends_at, warned_days";
+    /// Read by [`revocation`].
+    revocation_columns = "id, credential, subject, integration, provider, client_id, url, label, account, \
+        access_token, refresh_token, attempts, due_at, created_at, last_error";
     /// Read by [`hold`].
     hold_columns = "since, reason, held_by";
     /// Read by [`api_key`].
@@ -263,6 +267,40 @@ pub(crate) fn ending_grant(row: &dyn Columns) -> Result<EndingGrant> {
     })
 }
 
+pub(crate) fn revocation(row: &dyn Columns) -> Result<Revocation> {
+    let mut row = Reader::of("revocations", revocation_columns!(), row);
+    Ok(Revocation {
+        id: row.id()?,
+        credential: row.id()?,
+        subject: row.id()?,
+        integration: row.id()?,
+        provider: row.id()?,
+        client_id: row.text()?,
+        url: row.text()?,
+        label: row.optional_id()?,
+        account: row.optional_json()?,
+        access_token: row.optional_sealed()?,
+        refresh_token: row.optional_sealed()?,
+        attempts: row.integer()?,
+        due_at: row.time()?,
+        created_at: row.time()?,
+        last_error: row.optional_text()?,
+    })
+}
+
+/// Reads `count, oldest`.
+pub(crate) fn revocation_backlog(row: &dyn Columns) -> Result<RevocationBacklog> {
+    let mut row = Reader::of("revocations", "count, oldest", row);
+    Ok(RevocationBacklog { count: row.integer()?, oldest: row.optional_time()? })
+}
+
+/// Reads `id, account` of a credential.
+pub(crate) fn account(row: &dyn Columns) -> Result<Option<Account>> {
+    let mut row = Reader::of("credentials", "id, account", row);
+    row.skip(1);
+    row.optional_json()
+}
+
 pub(crate) fn hold(row: &dyn Columns) -> Result<Hold> {
     let mut row = Reader::of("refresh_hold", hold_columns!(), row);
     Ok(Hold { since: row.time()?, reason: row.text()?, by: row.text()? })
@@ -398,6 +436,20 @@ pub(crate) fn before(row: &dyn Columns) -> Result<Before> {
         metadata: row.json()?,
         generation: row.integer()?,
     })
+}
+
+/// What a disconnect did.
+pub(crate) fn disconnected(
+    now: Option<Connection>,
+    revoking: Option<Revocation>,
+    is_erased: bool,
+) -> Disconnected {
+    match (now.map(Box::new), revoking) {
+        (None, _) => Disconnected::NotConnected,
+        (Some(connection), Some(revocation)) => Disconnected::Revoking(connection, Box::new(revocation)),
+        (Some(connection), None) if is_erased => Disconnected::Erased(connection),
+        (Some(connection), None) => Disconnected::Shared(connection),
+    }
 }
 
 /// Merges a patch: members are set, `null` removes.

@@ -14,6 +14,7 @@ use crate::connections::{ConnectionKey, Cursor, Filter};
 use crate::credentials::{Credential, SealedTokens};
 use crate::integrations::IntegrationRow;
 use crate::refreshes::{Claim, Hold};
+use crate::revocations::{NewRevocation, Revocation};
 use crate::subjects::Subject;
 use crate::{Error, Result, rows};
 
@@ -43,6 +44,11 @@ impl Value {
         serde_json::to_string(value)
             .map(Self::Text)
             .map_err(|error| Error::Corrupt { table: column, what: error.to_string() })
+    }
+
+    /// Whether it is this text.
+    pub(crate) fn is_text(&self, text: &str) -> bool {
+        matches!(self, Self::Text(own) if own == text)
     }
 
     pub(crate) fn hash(hash: &TokenHash) -> Self {
@@ -220,6 +226,40 @@ pub(crate) fn pairs(pairs: &[(IntegrationId, String)]) -> Result<Value> {
         .map(|(integration, client_id)| format!("{integration} {client_id}"))
         .collect();
     Value::json("credentials.client_id", &pairs)
+}
+
+/// The parameters for `revocation_columns`.
+pub(crate) fn revocation(revocation: &Revocation) -> Result<Vec<Value>> {
+    let account = revocation.account.as_ref().map(|account| Value::json("revocations.account", account));
+    Ok(vec![
+        Value::word(revocation.id),
+        Value::word(revocation.credential),
+        Value::word(&revocation.subject),
+        Value::word(&revocation.integration),
+        Value::word(&revocation.provider),
+        Value::text("revocations.client_id", &revocation.client_id)?,
+        Value::text("revocations.url", &revocation.url)?,
+        revocation.label.as_ref().map(Value::word).into(),
+        account.transpose()?.into(),
+        revocation.access_token.as_ref().map(Value::sealed).into(),
+        revocation.refresh_token.as_ref().map(Value::sealed).into(),
+        revocation.attempts.into(),
+        revocation.due_at.into(),
+        revocation.created_at.into(),
+        optional_text("revocations.last_error", revocation.last_error.as_deref())?,
+    ])
+}
+
+/// The parameters with which a credential becomes a revocation: id, credential, url, label, due, creation.
+pub(crate) fn new_revocation(new: &NewRevocation, key: &ConnectionKey, at: Timestamp) -> Result<[Value; 6]> {
+    Ok([
+        Value::word(new.id),
+        Value::word(new.credential),
+        Value::text("revocations.url", &new.url)?,
+        Value::word(&key.label),
+        new.held_until.into(),
+        at.into(),
+    ])
 }
 
 /// The parameters for `hold_columns`.

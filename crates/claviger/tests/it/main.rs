@@ -9,6 +9,7 @@ mod api;
 mod callback;
 mod catalog;
 mod cli;
+mod disconnect;
 mod foreign;
 mod groups;
 
@@ -20,3 +21,4 @@ mod requirement_001;
 mod requirement_004;
 mod secrets;
 mod token;
+mod validate;

@@ -1,6 +1,7 @@
-//! Requirement 004, the rows Singleton to Mutex, Encryption and State of its unit test table. (Its other rows come with
-//! their capabilities.)
+//! Requirement 004, the rows Singleton to Mutex, Encryption, State and Revocation of its unit test table. (Its other rows
+//! come with their capabilities.)
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use model::Clock;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::disconnect::{Own, disconnect};
 use crate::harness::browser::parameter;
 use crate::harness::process::run;
 use crate::harness::{Browser, World, on_both_stores};
@@ -156,4 +158,56 @@ async fn proactive_ten_minutes_before_expiry_it_is_not_refreshed() {
     world.token().await.expect(200);
     settle(&world).await;
     assert_eq!(refreshes(&world).await, 0);
+}
+
+/// GitHub's own recipe, at an address of ours.
+async fn github() -> Own {
+    let revoke = "revoke = \"{url}/applications/{client_id}/grant\"";
+    let recipe = "[provider.revocation]\n\
+        call = { method = \"DELETE\", authentication = \"basic\", body = \"json\", parameter = \"access_token\" }\n\
+        takes = \"access_token\"\nends = \"grant\"\n";
+    let app = "[integrations.github]\nclient_id = \"Iv1.abc\"\nclient_secret = \"gh-secret\"\n";
+    let own = Own::with("github", revoke, recipe, app).await;
+    own.import("github", Some("583231")).await;
+    own
+}
+
+#[tokio::test]
+async fn revocation_disconnecting_calls_the_providers_revocation_endpoint() {
+    let built_in = provider::catalog::Catalog::built_in();
+    let entry = built_in.get(&"github".parse().unwrap()).unwrap();
+    let real = entry.endpoints(&BTreeMap::new(), None).unwrap().revoke.unwrap().for_client("Iv1.abc");
+    assert_eq!(real, "https://api.github.com/applications/Iv1.abc/grant");
+
+    let own = github().await;
+    assert_eq!(disconnect(&own.world, "github").await.expect(200).json()["revocation"], "succeeded");
+    let asked = own.provider.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!((asked[0].method.as_str(), asked[0].path.as_str()), ("DELETE", "/applications/Iv1.abc/grant"));
+    assert_eq!(asked[0].body, r#"{"access_token":"access-1"}"#);
+    let pair = data_encoding::BASE64.encode(b"Iv1.abc:gh-secret");
+    assert_eq!(asked[0].headers["authorization"], format!("Basic {pair}"));
+}
+
+#[tokio::test]
+async fn revocation_answers_404_and_it_is_disconnected_all_the_same() {
+    let own = github().await;
+    own.provider.answer(Some(404));
+    let body = disconnect(&own.world, "github").await.expect(200).json();
+    assert_eq!(
+        (body["revocation"].as_str(), body["connection"]["status"].as_str()),
+        (Some("already_gone"), Some("disconnected"))
+    );
+    assert_eq!(own.world.api("/api/connections/client-7/github/token").await.problem().0, 404);
+    assert_eq!(own.provider.asked().len(), 1);
+}
+
+on_both_stores! {
+    async fn revocation_goes_through_the_one_service_from_the_api(world: World) {
+        world.connect().await;
+        let token = text(&world.token().await.expect(200));
+        assert_eq!(disconnect(&world, "sandbox").await.expect(200).json()["revocation"], "succeeded");
+        assert_eq!(world.calls("revoke", None).await, 1);
+        assert!(!works(&world, &token).await, "it has ended at the provider");
+    }
 }

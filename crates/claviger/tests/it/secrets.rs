@@ -161,7 +161,7 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
     let backend = Browser::with_key(&key);
     backend.json(Method::PUT, format!("{sandbox}/control"), &json!({"approve": "auto"})).await.expect(200);
 
-    live(&backend, &url, &note).await;
+    live(&backend, &url, &sandbox, &note).await;
     let metrics = backend.get(format!("{url}/metrics")).await.expect(200).body;
 
     let noted = secrets.lock().unwrap().clone();
@@ -176,7 +176,9 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
     let (status, printed) = program.terminate();
     assert!(status.success(), "{printed}");
     assert!(
-        printed.contains("attempt.completed") && printed.contains("refresh.succeeded"),
+        ["attempt.completed", "refresh.succeeded", "revocation.succeeded", "revocation.failed"]
+            .iter()
+            .all(|event| printed.contains(event)),
         "it was talkative: {printed}"
     );
     search("the log", printed.as_bytes(), &noted);
@@ -194,8 +196,9 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
     assert!(planted.is_err());
 }
 
-/// Twice the whole way, once from a foreign browser, once refused; a refresh, an import, app credentials, mistakes.
-async fn live(backend: &Browser, url: &str, note: &impl Fn(&str) -> bool) {
+/// Twice the whole way, once from a foreign browser, once refused; a refresh, an import, app credentials, mistakes; two
+/// disconnects, of which one leaves tokens that are still to be given back.
+async fn live(backend: &Browser, url: &str, sandbox: &str, note: &impl Fn(&str) -> bool) {
     let browser = Browser::new();
     for round in 0..4 {
         let begun = backend
@@ -236,6 +239,15 @@ async fn live(backend: &Browser, url: &str, note: &impl Fn(&str) -> bool) {
     backend.json(Method::PUT, format!("{url}/api/integrations/github"), &wrong).await.expect(422);
     Browser::with_key("cvk_guessed-key-0453").get(format!("{url}/api/connections")).await.expect(401);
     backend.get(format!("{token}/token?x=query-secret-0454")).await.expect(400);
+    for (subject, kind, revocation) in [
+        ("client-8", Value::Null, "succeeded"),
+        ("client-7", json!({"kind": "500", "endpoints": ["revoke"]}), "pending"),
+    ] {
+        backend.json(Method::PUT, format!("{sandbox}/control"), &json!({ "fail": kind })).await.expect(200);
+        let path = format!("{url}/api/connections/{subject}/recorded");
+        let gone = backend.json(Method::DELETE, path, &Value::Null).await.expect(200).json();
+        assert_eq!(gone["revocation"], revocation);
+    }
     for secret in [
         "imported-access-token-9f2c",
         "imported-refresh-token-77aa",
@@ -268,7 +280,13 @@ api_origins = ["{recorder}"]
 [provider.endpoints]
 authorize = "{sandbox}/oauth/authorize"
 token = "{recorder}/oauth/token"
+revoke = "{recorder}/oauth/revoke"
 userinfo = "{recorder}/oauth/userinfo"
+
+[provider.revocation]
+call = {{ method = "POST", authentication = "post", body = "form" }}
+takes = "refresh_token"
+ends = "token_family"
 
 [provider.refresh]
 rotation = "strict"

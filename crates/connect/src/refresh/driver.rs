@@ -47,6 +47,8 @@ struct Driver<'a> {
     /// When the lease is renewed next.
     next_renewal: Mutex<tokio::time::Instant>,
     marked: Option<ReconnectReason>,
+    /// The tokens of the last call that brought some.
+    brought: Option<Box<SealedTokens>>,
     store_error: Option<store::Error>,
     started: Instant,
     answered: Option<Instant>,
@@ -85,6 +87,7 @@ impl Connect {
             room: None,
             next_renewal: Mutex::new(tokio::time::Instant::now() + RENEW_EVERY),
             marked: None,
+            brought: None,
             store_error: None,
             started: Instant::now(),
             answered: None,
@@ -93,6 +96,9 @@ impl Connect {
         let landing = driver.fly().await?;
         driver.tidy(&landing).await;
         driver.report(&landing).await;
+        if landing == Landing::Gone {
+            driver.give_back().await;
+        }
         match (landing, driver.store_error) {
             (Landing::Failed, Some(error)) => Err(error.into()),
             (landing, _) => Ok(landing),
@@ -162,6 +168,9 @@ impl Driver<'_> {
                     let answer = self.renewing(self.call()).await;
                     self.answered = Some(Instant::now());
                     self.tell_circuit(&answer);
+                    if let Answer::Tokens(tokens) = &answer {
+                        self.brought = Some(tokens.clone());
+                    }
                     Event::Answered(answer)
                 }
                 Action::Spool(tokens) => {
@@ -451,6 +460,14 @@ impl Driver<'_> {
             (false, _) => spool.forget(claim).await,
             // The sweeper sees what becomes of it.
             (true, _) => {}
+        }
+    }
+
+    /// The connection was disconnected or connected anew while the provider answered: what it gave lives on there.
+    async fn give_back(&mut self) {
+        let Some((tokens, look)) = self.brought.take().zip(self.flight.look()) else { return };
+        if let Err(error) = self.plane.revoke_late(&look.credential, *tokens).await {
+            warn!(credential = %self.id, outcome = "failure", %error, "revocation.failed");
         }
     }
 

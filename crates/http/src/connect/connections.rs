@@ -2,7 +2,6 @@
 
 use ::connect::connections::Import;
 use axum::extract::State;
-use axum::http::StatusCode;
 use model::{
     AccessToken, Account, ConnectionId, ConnectionState, IntegrationId, Label, RefreshToken, Scopes,
     SubjectId, Timestamp, TokenExtra,
@@ -22,6 +21,14 @@ const MAX_TOKEN: usize = 64 * 1024;
 const MAX_METADATA: usize = 16 * 1024;
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
+
+/// How many connections a page has.
+pub(super) fn page_limit(asked: Option<u32>) -> Result<u32, Problem> {
+    match asked.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        _ => Err(Problem::parameter("limit", format!("use 1 to {MAX_LIMIT}"))),
+    }
+}
 
 /// Which connections.
 #[derive(Deserialize, IntoParams)]
@@ -68,7 +75,7 @@ pub struct KeyParameters {
 }
 
 impl KeyParameters {
-    fn key(self, subject: SubjectId, integration: IntegrationId) -> ConnectionKey {
+    pub(super) fn key(self, subject: SubjectId, integration: IntegrationId) -> ConnectionKey {
         ConnectionKey { subject, integration, label: self.label }
     }
 }
@@ -208,10 +215,7 @@ pub async fn list(
     _: ApiKey<ConnectionsRead>,
     Query(parameters): Query<ListParameters>,
 ) -> Result<Json<Page>, Problem> {
-    let limit = parameters.limit.unwrap_or(DEFAULT_LIMIT);
-    if limit == 0 || limit > MAX_LIMIT {
-        return Err(Problem::parameter("limit", format!("use 1 to {MAX_LIMIT}")));
-    }
+    let limit = page_limit(parameters.limit)?;
     let filter = Filter {
         subject: parameters.subject,
         integration: parameters.integration,
@@ -387,13 +391,25 @@ pub async fn refresh(
     Ok(Json(Body::new(&app, connection)))
 }
 
+/// A connection that is no more.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DisconnectedBody {
+    /// The row that stays.
+    connection: Body,
+    /// What became of the grant at the provider: `succeeded`, `already_gone`, `pending` (asked again in the background),
+    /// `unsupported` (the provider has no way), `shared` (another connection stands on the same consent).
+    revocation: &'static str,
+}
+
 /// Disconnect
 ///
-/// Erases the tokens here and keeps the row. From this moment on nobody gets the token.
+/// From this moment on nobody gets the token. The grant is given back to the provider, best effort: that never makes the
+/// disconnect fail, and delays its answer by at most ten seconds. The row stays.
 #[utoipa::path(
     delete, path = "/api/connections/{subject}/{integration}", tag = "connections",
     params(("subject" = String, Path), ("integration" = String, Path), KeyParameters),
-    responses((status = 204), (status = 404, description = "`connection_not_found`")),
+    responses((status = 200, body = DisconnectedBody), (status = 404, description = "`connection_not_found`")),
     security(("api_key" = ["connections:write"]))
 )]
 pub async fn disconnect(
@@ -401,9 +417,10 @@ pub async fn disconnect(
     api_key: ApiKey<ConnectionsWrite>,
     Path((subject, integration)): Path<(SubjectId, IntegrationId)>,
     Query(parameters): Query<KeyParameters>,
-) -> Result<StatusCode, Problem> {
-    app.connect.disconnect(&parameters.key(subject, integration), api_key.actor()).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<DisconnectedBody>, Problem> {
+    let done = app.connect.disconnect(&parameters.key(subject, integration), api_key.actor()).await?;
+    let revocation = done.revocation.word();
+    Ok(Json(DisconnectedBody { connection: Body::new(&app, done.connection), revocation }))
 }
 
 fn check_token(field: &str, token: Option<&str>) -> Result<(), Problem> {

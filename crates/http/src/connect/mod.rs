@@ -10,3 +10,4 @@ pub mod refreshing;
 pub mod status;
 pub mod subjects;
 pub mod token;
+pub mod validate;

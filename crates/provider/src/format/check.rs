@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::address;
 use super::check_tokens;
-use super::entry::{CallAuthentication, Entry, Flow, Group, Placement, RefreshBehaviour, Rotation};
+use super::entry::{
+    CallAuthentication, Entry, Flow, Group, Method, Placement, RefreshBehaviour, Rotation, Validation,
+};
 use super::template::{Part, Template};
 
 /// A broken rule.
@@ -326,7 +328,26 @@ fn calls(entry: &Entry) -> Checked {
             call.body != Placement::Nowhere || call.authentication == CallAuthentication::AccessToken;
         require(says_token, key, "nothing in this call carries the token; set `body` or `authentication`")?;
     }
-    Ok(())
+    if let Some(revocation) = &entry.revocation {
+        error_codes("revocation.gone_errors", &revocation.gone_errors)?;
+    }
+    entry.validation.as_ref().map_or(Ok(()), validation)
+}
+
+fn error_codes(key: &str, codes: &[String]) -> Checked {
+    codes.iter().enumerate().try_for_each(|(index, code)| text(&format!("{key}.{index}"), code, 200))
+}
+
+fn validation(validation: &Validation) -> Checked {
+    let asks = matches!(validation.method, Method::Get | Method::Post);
+    require(asks, "validation.method", "write GET or POST: asking must not change anything")?;
+    if let Some(body) = &validation.body {
+        let key = "validation.body";
+        require(validation.method == Method::Post, key, "goes only with `method = \"POST\"`")?;
+        let json = body.len() <= 4096 && serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+        require(json, key, "write JSON of at most 4096 characters")?;
+    }
+    error_codes("validation.refused_errors", &validation.refused_errors)
 }
 
 fn refresh(refresh: &RefreshBehaviour) -> Checked {

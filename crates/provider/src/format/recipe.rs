@@ -104,6 +104,11 @@ pub struct Revocation {
     pub takes: TokenKind,
     /// What ends.
     pub ends: Ends,
+    /// A member that a 2xx answer must have with this value, else it did not succeed.
+    pub success: Option<SuccessMember>,
+    /// Error codes which say that there was nothing left to give back, whatever the status.
+    #[serde(default)]
+    pub gone_errors: Vec<String>,
 }
 
 /// How a token is looked up. The address is `endpoints.introspect`.
@@ -115,12 +120,19 @@ pub struct Introspection {
 }
 
 /// A request that tells whether an access token works. The address is `endpoints.validate`; a 2xx answer means yes,
-/// 401 means no, anything else tells nothing.
+/// 401 or one of `refused_errors` means no, anything else tells nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
     /// The request's method.
     pub method: Method,
+    /// The JSON of a POST's body.
+    pub body: Option<String>,
+    /// A member that a 2xx answer must have with this value, else it says nothing or names one of `refused_errors`.
+    pub success: Option<SuccessMember>,
+    /// Error codes which say that the token does not work, whatever the status.
+    #[serde(default)]
+    pub refused_errors: Vec<String>,
 }
 
 /// A request's method.

@@ -21,4 +21,8 @@ mod parts;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
+mod revoke;
+#[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod validate;

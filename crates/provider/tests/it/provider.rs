@@ -35,6 +35,11 @@ pub(crate) fn impatient() -> ClientSettings {
 
 /// An entry whose facts beyond the necessary are `more`: keys first, then tables.
 pub(crate) fn entry(more: &str) -> Entry {
+    entry_with("", more)
+}
+
+/// The same, with more `endpoints`, each after a comma.
+pub(crate) fn entry_with(endpoints: &str, more: &str) -> Entry {
     let text = format!(
         r#"
         [[provider]]
@@ -44,7 +49,7 @@ pub(crate) fn entry(more: &str) -> Entry {
         category = "test"
         documentation = "https://acme.example/docs"
         flow = "oauth2_code"
-        endpoints = {{ authorize = "https://acme.example/authorize", token = "https://acme.example/token", userinfo = "https://acme.example/me" }}
+        endpoints = {{ authorize = "https://acme.example/authorize", token = "https://acme.example/token", userinfo = "https://acme.example/me"{endpoints} }}
         identity = {{ id = "account.id", name = "account.mail", needs_scope = "profile" }}
         {more}
         "#

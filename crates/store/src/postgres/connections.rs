@@ -8,9 +8,11 @@ use serde_json::{Map, Value as Json};
 use super::{ANSWER_TIMEOUT, Postgres, execute, find, settle};
 use crate::cache::Thing;
 use crate::connections::{
-    Connected, Connection, ConnectionKey, Connections, Cursor, Filter, MetadataWrite, NewConnection, Standing,
+    Connected, Connection, ConnectionKey, Connections, Cursor, Disconnected, Filter, MetadataWrite,
+    NewConnection, Standing,
 };
-use crate::rows::{connection_columns, credential_columns, standing_columns};
+use crate::revocations::NewRevocation;
+use crate::rows::{connection_columns, credential_columns, revocation_columns, standing_columns};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
@@ -35,6 +37,14 @@ const BEFORE: &str = "SELECT id, credential, metadata, generation FROM connectio
 const HOLD: &str = "SELECT 1 FROM credentials WHERE id = $1 FOR UPDATE";
 const ERASE: &str = "DELETE FROM credentials WHERE id = $1 \
     AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = $1)";
+const MOVE: &str = concat!(
+    "INSERT INTO revocations (",
+    revocation_columns!(),
+    ") SELECT $1, id, subject, integration, provider, client_id, $3, $4, account, access_token, refresh_token, 1, $5, $6, \
+     NULL FROM credentials WHERE id = $2 AND (access_token IS NOT NULL OR refresh_token IS NOT NULL) \
+     AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = $2)"
+);
+const MOVED: &str = concat!("SELECT ", revocation_columns!(), " FROM revocations WHERE id = $1");
 const TELL: &str = "SELECT pg_notify('claviger_changes', $1)";
 const GET: &str = concat!(
     "SELECT ",
@@ -60,7 +70,7 @@ const DISCONNECT: &str = "UPDATE connections SET credential = NULL, generation =
     disconnected_at = $4, disconnected_by = $5, updated_at = $4 \
     WHERE subject = $1 AND integration = $2 AND label = $3";
 
-const MOVE: &str = "UPDATE connections SET credential = $5, generation = generation + 1, updated_at = $6 \
+const MOVE_TO: &str = "UPDATE connections SET credential = $5, generation = generation + 1, updated_at = $6 \
     WHERE subject = $1 AND integration = $2 AND label = $3 AND credential = $4";
 const OF_ACCOUNT: &str = concat!(
     "SELECT ",
@@ -169,10 +179,17 @@ impl Connections for Postgres {
         self.all(OF_ACCOUNT, &values, rows::connection).await
     }
 
-    async fn disconnect(&self, key: &ConnectionKey, by: &str, at: Timestamp) -> Result<Option<Connection>> {
+    async fn disconnect(
+        &self,
+        key: &ConnectionKey,
+        by: &str,
+        at: Timestamp,
+        revocation: Option<&NewRevocation>,
+    ) -> Result<Disconnected> {
         let thing = Thing::connection(key);
         let mut client = self.client().await?;
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, disconnect(&mut client, key, by, at, thing)).await;
+        let done = disconnect(&mut client, key, by, at, revocation);
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, done).await;
         self.epochs.changed(thing);
         settle(client, answer)
     }
@@ -221,7 +238,7 @@ async fn move_to(
     let transaction = client.transaction().await?;
     let rest = [Value::word(from), Value::word(to), at.into()];
     let values: Vec<_> = value::key(key).into_iter().chain(rest).collect();
-    let moved = execute(&transaction, MOVE, &values).await? > 0;
+    let moved = execute(&transaction, MOVE_TO, &values).await? > 0;
     erase(&transaction, Some(from.to_string())).await?;
     execute(&transaction, TELL, &[Value::Text(Thing::connection(key).to_notice())]).await?;
     transaction.commit().await?;
@@ -258,22 +275,35 @@ async fn disconnect(
     key: &ConnectionKey,
     by: &str,
     at: Timestamp,
-    thing: Thing,
-) -> Result<Option<Connection>> {
+    revocation: Option<&NewRevocation>,
+) -> Result<Disconnected> {
+    let notice = Thing::connection(key).to_notice();
+    let new = revocation.map(|new| value::new_revocation(new, key, at)).transpose()?;
     let key = value::key(key);
     let transaction = client.transaction().await?;
     let before = find(&transaction, BEFORE, &key, rows::before).await?;
     let Some(credential) = before.and_then(|before| before.credential) else {
-        return Ok(None);
+        return Ok(Disconnected::NotConnected);
     };
+    if new.as_ref().is_some_and(|new| !new[1].is_text(&credential)) {
+        return Ok(Disconnected::Moved);
+    }
     let rest = [at.into(), Value::text("connections.disconnected_by", by)?];
     let values: Vec<_> = key.iter().cloned().chain(rest).collect();
     execute(&transaction, DISCONNECT, &values).await?;
-    erase(&transaction, Some(credential)).await?;
+    let credential = [Value::Text(credential)];
+    execute(&transaction, HOLD, &credential).await?;
+    let revoking = match &new {
+        Some(new) if execute(&transaction, MOVE, new).await? > 0 => {
+            find(&transaction, MOVED, &new[..1], rows::revocation).await?
+        }
+        _ => None,
+    };
+    let is_erased = execute(&transaction, ERASE, &credential).await? > 0;
     let now = find(&transaction, GET, &key, rows::connection).await?;
-    execute(&transaction, TELL, &[Value::Text(thing.to_notice())]).await?;
+    execute(&transaction, TELL, &[Value::Text(notice)]).await?;
     transaction.commit().await?;
-    Ok(now)
+    Ok(rows::disconnected(now, revoking, is_erased))
 }
 
 /// Deletes a credential unless a connection stands on it; tells whether it did.

@@ -34,6 +34,7 @@ mod integrations;
 mod keyring;
 mod listener;
 mod refreshes;
+mod revocations;
 mod schema;
 mod subjects;
 

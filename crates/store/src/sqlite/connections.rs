@@ -8,9 +8,11 @@ use serde_json::{Map, Value as Json};
 use super::{Sqlite, all, execute, find};
 use crate::cache::Thing;
 use crate::connections::{
-    Connected, Connection, ConnectionKey, Connections, Cursor, Filter, MetadataWrite, NewConnection, Standing,
+    Connected, Connection, ConnectionKey, Connections, Cursor, Disconnected, Filter, MetadataWrite,
+    NewConnection, Standing,
 };
-use crate::rows::{connection_columns, credential_columns, standing_columns};
+use crate::revocations::NewRevocation;
+use crate::rows::{connection_columns, credential_columns, revocation_columns, standing_columns};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
@@ -32,6 +34,14 @@ const WRITE: &str = "INSERT INTO connections (subject, integration, label, id, c
     disconnected_by = NULL";
 pub(super) const ERASE: &str = "DELETE FROM credentials WHERE id = ?1 \
     AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = ?1)";
+const MOVE: &str = concat!(
+    "INSERT INTO revocations (",
+    revocation_columns!(),
+    ") SELECT ?1, id, subject, integration, provider, client_id, ?3, ?4, account, access_token, refresh_token, 1, ?5, ?6, \
+     NULL FROM credentials WHERE id = ?2 AND (access_token IS NOT NULL OR refresh_token IS NOT NULL) \
+     AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = ?2)"
+);
+const MOVED: &str = concat!("SELECT ", revocation_columns!(), " FROM revocations WHERE id = ?1");
 const GET: &str = concat!(
     "SELECT ",
     connection_columns!(),
@@ -56,7 +66,7 @@ const DISCONNECT: &str = "UPDATE connections SET credential = NULL, generation =
     disconnected_at = ?4, disconnected_by = ?5, updated_at = ?4 \
     WHERE subject = ?1 AND integration = ?2 AND label = ?3";
 
-const MOVE: &str = "UPDATE connections SET credential = ?5, generation = generation + 1, updated_at = ?6 \
+const MOVE_TO: &str = "UPDATE connections SET credential = ?5, generation = generation + 1, updated_at = ?6 \
     WHERE subject = ?1 AND integration = ?2 AND label = ?3 AND credential = ?4";
 const OF_ACCOUNT: &str = concat!(
     "SELECT ",
@@ -180,7 +190,7 @@ impl Connections for Sqlite {
         let rest = [from.clone(), Value::word(to), at.into()];
         let values: Vec<_> = value::key(key).into_iter().chain(rest).collect();
         let move_to = move |database: &Database| {
-            let moved = execute(database, MOVE, &values)? > 0;
+            let moved = execute(database, MOVE_TO, &values)? > 0;
             execute(database, ERASE, &[from])?;
             Ok(moved)
         };
@@ -196,17 +206,34 @@ impl Connections for Sqlite {
         self.readers.read(|database| all(database, OF_ACCOUNT, &values, rows::connection))
     }
 
-    async fn disconnect(&self, key: &ConnectionKey, by: &str, at: Timestamp) -> Result<Option<Connection>> {
+    async fn disconnect(
+        &self,
+        key: &ConnectionKey,
+        by: &str,
+        at: Timestamp,
+        revocation: Option<&NewRevocation>,
+    ) -> Result<Disconnected> {
         let values = value::key(key);
         let rest = [at.into(), Value::text("connections.disconnected_by", by)?];
+        let revocation = revocation.map(|new| value::new_revocation(new, key, at)).transpose()?;
         let disconnect = move |database: &Database| {
             let before = find(database, BEFORE, &values, rows::before)?;
             let Some(credential) = before.and_then(|before| before.credential) else {
-                return Ok(None);
+                return Ok(Disconnected::NotConnected);
             };
+            if revocation.as_ref().is_some_and(|new| !new[1].is_text(&credential)) {
+                return Ok(Disconnected::Moved);
+            }
             execute(database, DISCONNECT, values.iter().chain(&rest))?;
-            erase(database, Some(credential))?;
-            find(database, GET, &values, rows::connection)
+            let revoking = match &revocation {
+                Some(new) if execute(database, MOVE, new)? > 0 => {
+                    find(database, MOVED, &new[..1], rows::revocation)?
+                }
+                _ => None,
+            };
+            let is_erased = execute(database, ERASE, &[Value::Text(credential)])? > 0;
+            let now = find(database, GET, &values, rows::connection)?;
+            Ok(rows::disconnected(now, revoking, is_erased))
         };
         self.writer.write(&[Thing::connection(key)], disconnect).await
     }

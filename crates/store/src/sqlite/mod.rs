@@ -27,6 +27,7 @@ mod integrations;
 mod keyring;
 mod readers;
 mod refreshes;
+mod revocations;
 mod subjects;
 mod watch;
 mod writer;

@@ -54,7 +54,7 @@ pub(crate) async fn a_change_on_one_replica_is_seen_on_the_other(world: &World) 
     seen(world, "a new consent", || async { !is_broken().await }).await;
     eventually("the cache is in use", || is_in_memory(two, &key)).await;
 
-    one.connections.disconnect(&key, "operator", at(5)).await.unwrap();
+    one.connections.disconnect(&key, "operator", at(5), None).await.unwrap();
     assert_eq!(generation(one, &key).await, None);
     seen(world, "a disconnect", || async { generation(two, &key).await.is_none() }).await;
 }
@@ -115,7 +115,7 @@ pub(crate) async fn a_write_to_one_connection_leaves_the_others_in_memory(world:
         assert_eq!(self::generation(store, &changed).await, Some(generation + 1));
     }
     store.subjects.ensure(&changed.subject, at(2)).await.unwrap();
-    store.connections.disconnect(&changed, "operator", at(3)).await.unwrap();
+    store.connections.disconnect(&changed, "operator", at(3), None).await.unwrap();
     let after = store.connections.standing(&untouched).await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&before, &after), "it was loaded again");
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use model::{Account, ConnectionState, Label, Scopes};
 use serde_json::json;
-use store::connections::{Connected, ConnectionKey, Filter, MetadataWrite, NewConnection, StateFilter};
+use store::connections::{
+    Connected, ConnectionKey, Disconnected, Filter, MetadataWrite, NewConnection, StateFilter,
+};
 use tokio::sync::Barrier;
 
 use crate::world::{World, at, break_grant, key, new_connection, object, octets, put_tokens, tokens};
@@ -13,7 +15,7 @@ pub(crate) async fn a_connection_lives_through_disconnect_and_reconnect(world: &
     let (one, two) = (&world.one.connections, &world.two.connections);
     let key = key("anna", "github");
     assert!(one.get(&key).await.unwrap().is_none());
-    assert!(one.disconnect(&key, "operator", at(0)).await.unwrap().is_none());
+    assert!(one.disconnect(&key, "operator", at(0), None).await.unwrap().connection().is_none());
 
     let mut first = new_connection(&key, "first", 1);
     first.metadata = object(json!({"a": 1, "gone": null}));
@@ -33,14 +35,16 @@ pub(crate) async fn a_connection_lives_through_disconnect_and_reconnect(world: &
     assert_eq!((standing.generation, standing.scope.as_str()), (1, "read write"));
     assert_eq!(octets(standing.access_token.as_ref()), Some("access of first"));
 
-    let gone = one.disconnect(&key, "browser of anna", at(2)).await.unwrap().unwrap();
+    let gone = one.disconnect(&key, "browser of anna", at(2), None).await.unwrap();
+    let Disconnected::Erased(gone) = gone else { panic!("{gone:?}") };
     let by = "browser of anna".to_owned();
     assert_eq!(gone.state, ConnectionState::Disconnected { at: at(2), by });
     assert_eq!((gone.id, gone.credential, gone.generation, gone.updated_at), (first.id, None, 2, at(2)));
     assert!(!gone.has_access_token && !gone.has_refresh_token);
     assert!(one.standing(&key).await.unwrap().is_none());
     assert_eq!(world.count("credentials").await, 0, "the tokens are erased");
-    assert!(one.disconnect(&key, "operator", at(3)).await.unwrap().is_none());
+    let again = one.disconnect(&key, "operator", at(3), None).await.unwrap();
+    assert!(matches!(again, Disconnected::NotConnected), "{again:?}");
 
     let mut second = new_connection(&key, "second", 4);
     second.metadata = object(json!({"b": 2}));
@@ -110,10 +114,12 @@ pub(crate) async fn a_group_shares_one_credential_until_the_last_leaves(world: &
     for key in [&jira, &confluence] {
         assert_eq!(connections.standing(key).await.unwrap().unwrap().generation, 2);
     }
-    connections.disconnect(&jira, "operator", at(3)).await.unwrap().unwrap();
+    let first = connections.disconnect(&jira, "operator", at(3), None).await.unwrap();
+    assert!(matches!(first, Disconnected::Shared(_)), "{first:?}");
     assert!(connections.standing(&jira).await.unwrap().is_none());
     assert!(connections.standing(&confluence).await.unwrap().is_some());
-    connections.disconnect(&confluence, "operator", at(4)).await.unwrap().unwrap();
+    let last = connections.disconnect(&confluence, "operator", at(4), None).await.unwrap();
+    assert!(matches!(last, Disconnected::Erased(_)), "{last:?}");
     assert_eq!(world.count("credentials").await, 0);
 }
 
@@ -121,10 +127,11 @@ pub(crate) async fn two_members_that_leave_at_once_leave_no_tokens_behind(world:
     for round in 0..20 {
         let [jira, confluence] = connect_group(world, &format!("anna{round}")).await;
         let both = tokio::try_join!(
-            world.one.connections.disconnect(&jira, "operator", at(3)),
-            world.two.connections.disconnect(&confluence, "operator", at(3)),
+            world.one.connections.disconnect(&jira, "operator", at(3), None),
+            world.two.connections.disconnect(&confluence, "operator", at(3), None),
         );
-        assert!(matches!(both.unwrap(), (Some(_), Some(_))));
+        let (jira, confluence) = both.unwrap();
+        assert!(jira.connection().is_some() && confluence.connection().is_some());
         assert_eq!(world.count("credentials").await, 0, "round {round}");
     }
 }
@@ -148,7 +155,7 @@ pub(crate) async fn a_connection_moves_to_another_consent_only_from_the_one_it_s
     assert_eq!(moved.connected_at, at(1), "nobody connected it anew");
     assert_eq!(world.count("credentials").await, 1, "nobody stands on the old one");
 
-    one.disconnect(&jira, "operator", at(8)).await.unwrap().unwrap();
+    one.disconnect(&jira, "operator", at(8), None).await.unwrap();
     assert!(!one.move_to(&jira, &new, &new, at(9)).await.unwrap(), "a disconnected one stays so");
     assert!(two.standing(&confluence).await.unwrap().is_some());
 }
@@ -172,7 +179,7 @@ pub(crate) async fn an_accounts_connections_are_found(world: &World) {
     let account = Account { id: "18".to_owned(), name: None };
     one.credentials.set_account(&other.credential.id, &account).await.unwrap();
     assert_eq!(of("18").await, [other.key]);
-    one.connections.disconnect(&jira, "operator", at(3)).await.unwrap().unwrap();
+    one.connections.disconnect(&jira, "operator", at(3), None).await.unwrap();
     assert_eq!(of("17").await.len(), 1);
 }
 
@@ -237,7 +244,7 @@ pub(crate) async fn a_list_goes_page_by_page_through_its_filters(world: &World) 
     }
     let work = ConnectionKey { label: "work".parse::<Label>().unwrap(), ..key("anna", "github") };
     connections.connect(&new_connection(&work, "t", 1)).await.unwrap();
-    connections.disconnect(&key("bert", "jira"), "operator", at(2)).await.unwrap();
+    connections.disconnect(&key("bert", "jira"), "operator", at(2), None).await.unwrap();
     let broken = connections.standing(&key("carl", "jira")).await.unwrap().unwrap().credential;
     assert!(break_grant(&world.one, &broken, 1, at(2)).await);
 

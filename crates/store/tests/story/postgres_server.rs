@@ -91,7 +91,7 @@ async fn a_role_that_may_not_migrate_is_told_so_and_works_once_another_has() {
     let store = Store::open(&options).await.unwrap();
     store.subjects.put(&subject("anna")).await.unwrap();
     store.connections.connect(&new_connection(&key("anna", "github"), "first", 1)).await.unwrap();
-    store.connections.disconnect(&key("anna", "github"), "operator", at(2)).await.unwrap().unwrap();
+    store.connections.disconnect(&key("anna", "github"), "operator", at(2), None).await.unwrap();
     store.close().await;
     options.migrate_url = None;
     Store::open(&options).await.unwrap().close().await;

@@ -82,8 +82,9 @@ impl Bench {
     async fn erase(&self, subject: &str, id: &CredentialId) {
         match &self.engine {
             Engine::Real(world) => {
-                let left = world.one.connections.disconnect(&key(subject, "github"), "operator", at(0)).await;
-                assert!(left.unwrap().is_some());
+                let left =
+                    world.one.connections.disconnect(&key(subject, "github"), "operator", at(0), None).await;
+                assert!(left.unwrap().connection().is_some());
             }
             Engine::Simulated(store) => store.remove(id),
         }
@@ -763,11 +764,20 @@ pub(crate) async fn rows_of_the_schema_before_get_their_due_time(world: &World) 
         "grant_ends_at",
         "warned_days",
     ];
-    let columns = columns.map(|column| format!("ALTER TABLE credentials DROP COLUMN {column};")).concat();
+    let later = ["account_id", "parent", "part"];
+    let of_credentials = columns.iter().chain(&later).map(|column| ("credentials", column));
+    let of_attempts = ["members", "held", "question", "answer_by"];
+    let of_attempts = of_attempts.iter().map(|column| ("attempts", column));
+    let columns: String = of_credentials
+        .chain(of_attempts)
+        .map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};"))
+        .collect();
     let back = format!(
         "DROP INDEX credentials_by_due; DROP INDEX credentials_by_lease; DROP INDEX credentials_by_grant_end; \
-         DROP TABLE refresh_journal; DROP TABLE refresh_hold; {columns} \
-         DELETE FROM refinery_schema_history WHERE version = 2"
+         DROP INDEX credentials_by_account; DROP INDEX credentials_by_part; DROP INDEX attempts_by_question; \
+         DROP INDEX attempts_by_answer; \
+         DROP TABLE refresh_journal; DROP TABLE refresh_hold; DROP TABLE revocations; {columns} \
+         DELETE FROM refinery_schema_history WHERE version >= 2"
     );
     world.sql(&back).await;
     let store = Store::open(&crate::world::options(&world.url)).await.unwrap();

@@ -144,7 +144,7 @@ async fn while_another_process_writes_for_long_reads_go_on_and_writes_are_told_t
 async fn as_another_process() {
     let Ok(url) = std::env::var("STORY_URL") else { return };
     let store = Store::open(&options(&url)).await.unwrap();
-    store.connections.disconnect(&key("anna", "github"), "operator", at(9)).await.unwrap().unwrap();
+    store.connections.disconnect(&key("anna", "github"), "operator", at(9), None).await.unwrap();
     for key in store.api_keys.list().await.unwrap() {
         assert!(store.api_keys.revoke(&key.id, at(9)).await.unwrap());
     }

@@ -3,10 +3,12 @@
 
 pub(crate) mod browser;
 pub(crate) mod process;
+pub(crate) mod third_party;
 pub(crate) mod world;
 
 pub(crate) use browser::{Answer, Browser};
 pub(crate) use process::Program;
+pub(crate) use third_party::ThirdParty;
 pub(crate) use world::World;
 
 /// Tells one test to both databases, each in a fresh one. Without PostgreSQL that half says that it was skipped.
