@@ -18,9 +18,14 @@ pub fn api_call(entry: &Entry, method: Method, url: &str, token: &AccessToken) -
     let call = Call::new(method, url)
         .header(ACCEPT, HeaderValue::from_static("application/json"))
         .header(name, value);
-    entry.api_headers.iter().try_fold(call, |call, (name, value)| {
-        Some(call.header(name.parse().ok()?, HeaderValue::from_str(value).ok()?))
-    })
+    Some(own_headers(entry).fold(call, |call, (name, value)| call.header(name, value)))
+}
+
+/// The headers that the entry adds to every call of its API.
+pub fn own_headers(entry: &Entry) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let headers = entry.api_headers.iter();
+    // The format's checks let only headers pass.
+    headers.filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?)))
 }
 
 /// The header with which the entry's API takes a token, marked as sensitive. `None` for a token that no header can

@@ -158,6 +158,7 @@ fn each_gives_back_what_it_can() {
         ("github", TokenKind::AccessToken, Ends::Grant),
         ("github_app", TokenKind::AccessToken, Ends::Grant),
         ("google_workspace", TokenKind::RefreshToken, Ends::Grant),
+        ("slack", TokenKind::AccessToken, Ends::Token),
         ("zoom", TokenKind::AccessToken, Ends::Token),
         ("zoho_crm", TokenKind::RefreshToken, Ends::TokenFamily),
         ("zoho_calendar", TokenKind::RefreshToken, Ends::TokenFamily),
