@@ -34,6 +34,9 @@ use crate::settings::{Approve, Settings};
 /// Longer than any honest request.
 const MAX_QUERY: usize = 16 * 1024;
 
+/// The error where a person or the control leaves nothing of what was asked for.
+const NONE_GRANTED: (&str, &str) = ("invalid_scope", "None of these scopes is granted here.");
+
 /// The form's own fields; all others are the request's.
 const DECISION: &str = "decision";
 const ACCOUNT: &str = "account";
@@ -230,14 +233,8 @@ impl<'a> Request<'a> {
         }
         let code_challenge = pkce::challenge(self.parameters, settings.pkce).map_err(invalid)?;
         if let Some(provider) = self.provider {
-            let Wish { scopes, prefixes, second } = provider.wish(self.parameters, settings)?;
-            let mut asked = scopes.clone();
-            asked.extend(second.iter().flat_map(|(scopes, _)| scopes.iter().cloned()));
-            let only = |scopes: Vec<String>| -> Vec<String> {
-                scopes.into_iter().filter(|scope| is_granted(settings, scope)).collect()
-            };
-            let second = second.map(|(scopes, prefixes)| (only(scopes), prefixes));
-            return Ok(Wanted { asked, granted: only(scopes), prefixes, second, code_challenge });
+            let wish = provider.wish(self.parameters, settings)?;
+            return wanted(wish, code_challenge, settings).ok_or(NONE_GRANTED);
         }
         let text = self.parameters.get("scope").unwrap_or(scope::DEFAULT);
         let asked = scope::parse(text, &settings.scope_separator)
@@ -246,7 +243,7 @@ impl<'a> Request<'a> {
         let mut granted = asked.clone();
         granted.retain(|scope| is_granted(settings, scope));
         if granted.is_empty() {
-            return Err(("invalid_scope", "None of these scopes is granted here."));
+            return Err(NONE_GRANTED);
         }
         Ok(Wanted { asked, granted, prefixes: Prefixes::OWN, second: None, code_challenge })
     }
@@ -317,6 +314,24 @@ impl<'a> Request<'a> {
         let headers = [(header::LOCATION, location.as_str()), (header::CACHE_CONTROL, "no-store")];
         (StatusCode::SEE_OTHER, headers).into_response()
     }
+}
+
+/// What is left of a wish; `None` where nothing is that was asked for. A pair of tokens without a scope is not issued.
+fn wanted(wish: Wish, code_challenge: Option<String>, settings: &Settings) -> Option<Wanted> {
+    let Wish { scopes, prefixes, second } = wish;
+    let mut asked = scopes.clone();
+    asked.extend(second.iter().flat_map(|(scopes, _)| scopes.iter().cloned()));
+    let only = |scopes: Vec<String>| -> Vec<String> {
+        scopes.into_iter().filter(|scope| is_granted(settings, scope)).collect()
+    };
+    let second = second.map(|(scopes, prefixes)| (only(scopes), prefixes));
+    let (first, second) = match (only(scopes), second.filter(|(scopes, _)| !scopes.is_empty())) {
+        (granted, Some(second)) if granted.is_empty() => (second, None),
+        (granted, second) => ((granted, prefixes), second),
+    };
+    let (granted, prefixes) = first;
+    let something = asked.is_empty() || !granted.is_empty();
+    something.then_some(Wanted { asked, granted, prefixes, second, code_challenge })
 }
 
 fn is_granted(settings: &Settings, scope: &String) -> bool {

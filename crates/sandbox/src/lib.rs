@@ -22,10 +22,11 @@
 //! `https://api.github.com/user` is played at `{sandboxUrl}/at/api.github.com/user`, and so is every URL of the providers
 //! that the home page lists. Each profile has an app of its own: client id `github`, secret `github-secret`, any loopback
 //! redirect URI. `PUT /control?app=github` changes its settings, which begin as the provider behaves, and orders its
-//! failures; its log rows have `profile` and `host`. More apps of a provider are registered with a `profile`:
+//! failures, which look as at the sandbox itself. Its log rows have `profile` and `host`. More apps of a provider are
+//! registered with a `profile`:
 //! `PUT /control {"apps": {"mine": {"profile": "zoho", "clientSecret": "s", "redirectUris": ["https://…"]}}}`. An app,
-//! its codes and its tokens are unknown everywhere but at its own provider. Two settings are Zoho's alone: `location` and
-//! `accountsServer`.
+//! its codes and its tokens are unknown everywhere but at its own provider. Two settings are Zoho's alone: `location`
+//! (the data centre of who consents) and `accountsServer` (what a hostile callback says).
 //!
 //! To add one: a variant of `profile::Profile`, and a file that implements `profile::Provider`: its routes, the settings
 //! that its apps begin with, and how it answers. Checks are the core's; a profile may add to them and can't leave one

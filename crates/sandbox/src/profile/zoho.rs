@@ -183,3 +183,19 @@ impl Provider for Zoho {
         Written { code, response: json_response(status, &body) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_data_centre_is_played_at_its_own_host() {
+        let Host::OneOf(hosts) = HOSTS else { panic!("a list of hosts") };
+        let own: Vec<_> = CENTRES.iter().map(|(_, _, host, _)| *host).collect();
+        assert_eq!(hosts, own);
+        for (location, name, host, _) in &CENTRES {
+            assert_eq!(json!(location), *name);
+            assert_eq!(Zoho.place(host), *host);
+        }
+    }
+}

@@ -71,6 +71,8 @@ async fn a_profile_checks_apps_addresses_and_parameters_as_the_sandbox_does() {
     assert_eq!(player.bench.get(&twice).await.redirected()["error"], "invalid_request");
     assert_eq!(player.ask(&[("response_type", "token")]).await["error"], "unsupported_response_type");
     assert_eq!(player.ask(&[("code_challenge_method", "plain")]).await["error"], "invalid_request");
+    player.control(json!({"sendIss": true})).await;
+    assert_eq!(player.ask(&[]).await["iss"], format!("{}/at/github.com", player.bench.base));
 
     let code = player.ask(&[]).await["code"].clone();
     let token = at(player.token);

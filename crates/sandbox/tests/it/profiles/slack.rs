@@ -71,6 +71,22 @@ async fn a_consent_of_the_user_alone_has_its_only_pair_nested() {
 }
 
 #[tokio::test]
+async fn a_pair_that_was_granted_nothing_is_not_issued() {
+    let player = player().await;
+    player.control(json!({"grantedScopes": ["search:read"]})).await;
+    let answer = player.connect(&[]).await;
+    assert_eq!(
+        (&answer["access_token"], &answer["authed_user"]["scope"]),
+        (&Value::Null, &json!("search:read"))
+    );
+    player.control(json!({"grantedScopes": ["users:read"]})).await;
+    let answer = player.connect(&[]).await;
+    assert_eq!((&answer["scope"], &answer["authed_user"]["scope"]), (&json!("users:read"), &Value::Null));
+    player.control(json!({"grantedScopes": ["admin"]})).await;
+    assert_eq!(player.ask(&[]).await["error"], "invalid_scope");
+}
+
+#[tokio::test]
 async fn a_code_that_comes_back_ends_both_pairs() {
     let player = player().await;
     let code = player.ask(&[]).await["code"].clone();

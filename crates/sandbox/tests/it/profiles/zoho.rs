@@ -58,7 +58,17 @@ async fn a_connection_lives_from_consent_to_revocation() {
             .await
     };
     assert_eq!(revoke("", String::new()).await.error(), refused(200, "invalid_request"));
-    assert_eq!(revoke("?token=a", "token=b".to_owned()).await.error(), refused(200, "invalid_request"));
+    for (query, form) in [("", "token=a&token=b"), ("?token=a&token=b", ""), ("?token=a", "token=b")] {
+        assert_eq!(
+            revoke(query, form.to_owned()).await.error(),
+            refused(200, "invalid_request"),
+            "{query} {form}"
+        );
+    }
+    assert_eq!(
+        revoke("", format!("token={}", "x".repeat(64 * 1024))).await.error(),
+        refused(413, "invalid_request")
+    );
     assert_eq!(revoke("", "token=nonsense".to_owned()).await.error(), invalid_code());
     assert_eq!(
         revoke(&format!("?token={refresh}"), String::new()).await.json(),
