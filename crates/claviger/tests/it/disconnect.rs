@@ -364,3 +364,19 @@ async fn a_disconnect_goes_on_when_its_caller_hangs_up() {
     round_after(world, MINUTE).await;
     assert_eq!((own.provider.asked().len(), waiting(world).await), (2, 0));
 }
+
+/// Nobody calls a round here: the job's own timer, of five seconds, does.
+#[tokio::test]
+async fn the_job_gives_back_what_is_due() {
+    let world = World::on_sqlite().await;
+    world.connect().await;
+    fail(&world, "500", 1, None).await;
+    assert_eq!(disconnected(&world, "sandbox").await, "pending");
+    world.pass(MINUTE);
+    let began = Instant::now();
+    while waiting(&world).await > 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "the job never came");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(revocations(&world).await, 2);
+}

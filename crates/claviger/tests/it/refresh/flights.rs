@@ -55,6 +55,7 @@ on_both_stores! {
         world.control(&json!({"latency": 800})).await;
         let (read, ()) = tokio::join!(world.token(), async {
             until_called(&world, 1).await;
+            world.control(&json!({"latency": 0})).await;
             world.call(Method::DELETE, "/api/connections/client-7/sandbox", &Value::Null).await.expect(200);
             assert_eq!(metric(&world, "claviger_refreshes_in_flight").await, 1, "the answer is still to come");
             assert_eq!(world.token().await.problem(), (404, "connection_not_found".to_owned()));
