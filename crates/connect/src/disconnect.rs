@@ -84,7 +84,7 @@ impl Connect {
 
     async fn disconnect_now(&self, key: &ConnectionKey, by: Actor) -> Result<Disconnected> {
         let began = Instant::now();
-        let (left, planned) = self.leave(key, &by).await?;
+        let (left, planned, parts) = self.leave(key, &by).await?;
         let (connection, attempt) = match left {
             Left::NotConnected | Left::Moved => return Err(Self::not_found(key)),
             Left::Shared(connection) => (connection, Err(RevocationOutcome::Shared)),
@@ -94,6 +94,11 @@ impl Connect {
                 (connection, Ok(self.detach(async move { plane.attempt(*revocation).await })))
             }
         };
+        if attempt.as_ref().err() != Some(&RevocationOutcome::Shared) {
+            for part in &parts {
+                self.revoke_late(part, part.tokens.clone()).await?;
+            }
+        }
         let event = AuditEvent::new(self.now(), "connection.disconnected", Outcome::Success, by)
             .subject(&key.subject)
             .target(connection.id)
@@ -111,14 +116,19 @@ impl Connect {
         Ok(Disconnected { connection: *connection, revocation })
     }
 
-    /// Steps 1 and 2; also what becomes of the grant where no revocation came of it.
-    async fn leave(&self, key: &ConnectionKey, by: &Actor) -> Result<(Left, RevocationOutcome)> {
+    /// Steps 1 and 2; also what becomes of the grant where no revocation came of it, and the parts that went with it.
+    async fn leave(
+        &self,
+        key: &ConnectionKey,
+        by: &Actor,
+    ) -> Result<(Left, RevocationOutcome, Vec<Credential>)> {
         for _ in 0..MAX_PLANS {
             let connection = self.store().connections.get(key).await?;
             let Some(id) = connection.and_then(|connection| connection.credential) else {
                 return Err(Self::not_found(key));
             };
             let Some(credential) = self.store().credentials.get(&id).await? else { continue };
+            let parts = self.store().credentials.parts(&id).await?;
             let now = self.now();
             let (new, otherwise) = match self.plan(&credential).await? {
                 Plan::Revoke { url } => {
@@ -130,7 +140,7 @@ impl Connect {
             };
             let left = self.store().connections.disconnect(key, &by.to_string(), now, new.as_ref()).await?;
             if !matches!(left, Left::Moved) {
-                return Ok((left, otherwise));
+                return Ok((left, otherwise, parts));
             }
         }
         Err(Error::Interrupted)

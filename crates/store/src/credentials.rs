@@ -132,6 +132,8 @@ pub struct Part {
 pub trait Credentials: Send + Sync {
     /// Reads one.
     async fn get(&self, id: &CredentialId) -> crate::Result<Option<Credential>>;
+    /// The parts of a consent, by name.
+    async fn parts(&self, of: &CredentialId) -> crate::Result<Vec<Credential>>;
     /// Writes a part of a consent, unless it is there already.
     async fn add_part(&self, part: &Credential) -> crate::Result<()>;
     /// Deletes one on which no connection stands; tells whether it did.

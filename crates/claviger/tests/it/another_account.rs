@@ -49,6 +49,9 @@ on_both_stores! {
         assert_ne!(token(&world).await, before);
         assert_eq!(account(&world).await, OTHER);
         assert_eq!(world.audited("account.decided").await["reason"], "replaced");
+        world.server.app.connect.revoke_due().await.unwrap();
+        assert_eq!(world.calls("revoke", None).await, 1, "the old account's consent is given back");
+        world.token().await.expect(200);
         // The link works once.
         assert_eq!(browser.form(link, &[("account", "old")]).await.status, 400);
         assert_eq!(account(&world).await, OTHER);
@@ -62,6 +65,10 @@ on_both_stores! {
         assert_eq!(parameter(&arrived, "code").as_deref(), Some("account_kept"));
         assert_eq!((token(&world).await, account(&world).await), (before, first));
         assert_eq!(world.audited("account.decided").await["reason"], "kept");
+        world.server.app.connect.revoke_due().await.unwrap();
+        assert_eq!(world.calls("revoke", None).await, 1, "the new account's consent is given back");
+        world.pass(Duration::from_hours(2));
+        world.token().await.expect(200);
         assert_eq!(Browser::new().get(link).await.status, 400);
     }
 
@@ -76,6 +83,8 @@ on_both_stores! {
         world.pass(Duration::from_mins(6));
         assert_eq!(connect.sweep_questions().await.unwrap(), 1);
         assert_eq!(connect.sweep_questions().await.unwrap(), 0);
+        connect.revoke_due().await.unwrap();
+        assert_eq!(world.calls("revoke", None).await, 1);
         assert_eq!(token(&world).await, before);
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::{Account, Actor, AuditEvent, IntegrationId, Outcome, ProblemCode, Secret};
 use store::attempts::Question;
 use store::connections::ConnectionKey;
+use store::credentials::Credential;
 use tracing::info;
 use vault::TokenHash;
 
@@ -90,7 +91,9 @@ impl Connect {
             Answer::Replace => {
                 let held = self.store().credentials.get(&question.held).await?;
                 let credential = held.ok_or(Error::InvalidTicket)?;
+                let before = self.consents_before(question).await?;
                 self.stand_on(attempt, &credential, &[]).await?;
+                self.give_back_replaced(&credential, &before).await?;
                 if let Some(account) = &credential.account {
                     self.gather(attempt, &credential.id, &credential.tokens.scopes, account).await?;
                 }
@@ -112,7 +115,45 @@ impl Connect {
         self.audit(event.fact("attempt", attempt.id.to_string())).await
     }
 
-    /// Settles what nobody has answered in time: the consent that was held is erased.
+    /// Whether no connection stands on the consent: a process that died may have put an answer into effect by half.
+    async fn is_nobodys(&self, question: &Question) -> Result<bool> {
+        let consents = self.consents_before(question).await?;
+        Ok(consents.iter().all(|(credential, _)| credential.id != question.held))
+    }
+
+    /// What the question's connections stand on, each with its parts.
+    async fn consents_before(&self, question: &Question) -> Result<Vec<(Credential, Vec<Credential>)>> {
+        let mut consents: Vec<(Credential, Vec<Credential>)> = Vec::new();
+        for member in question.attempt.members() {
+            let connection = self.store().connections.get(&key(question, member.integration)).await?;
+            let Some(id) = connection.and_then(|connection| connection.credential) else { continue };
+            if consents.iter().any(|(known, _)| known.id == id) {
+                continue;
+            }
+            if let Some(credential) = self.store().credentials.get(&id).await? {
+                consents.push((credential, self.store().credentials.parts(&id).await?));
+            }
+        }
+        Ok(consents)
+    }
+
+    /// Gives the consents of other accounts back that nobody stands on any more.
+    async fn give_back_replaced(
+        &self,
+        new: &Credential,
+        before: &[(Credential, Vec<Credential>)],
+    ) -> Result<()> {
+        let account = |credential: &Credential| credential.account.as_ref().map(|account| account.id.clone());
+        for (old, parts) in before {
+            let is_gone = self.store().credentials.get(&old.id).await?.is_none();
+            if is_gone && account(old).is_some() && account(old) != account(new) {
+                self.give_back_later(old, parts).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles what nobody has answered in time: the consent that was held is given back and erased.
     pub async fn sweep_questions(&self) -> Result<usize> {
         let questions = self.store().attempts.unanswered(self.now() - SETTLE_AFTER, SETTLE_AT_ONCE).await?;
         for question in &questions {
@@ -121,8 +162,14 @@ impl Connect {
         Ok(questions.len())
     }
 
-    /// Erases a consent on which no connection stands.
+    /// Gives a consent back, on which no connection stands, and erases it.
     async fn let_go(&self, question: &Question) -> Result<()> {
+        if let Some(held) = self.store().credentials.get(&question.held).await?
+            && self.is_nobodys(question).await?
+        {
+            let parts = self.store().credentials.parts(&held.id).await?;
+            self.give_back_later(&held, &parts).await?;
+        }
         self.store().credentials.erase(&question.held).await?;
         Ok(self.store().attempts.settle_question(&question.attempt.id).await?)
     }

@@ -141,6 +141,14 @@ impl Connect {
         Ok(self.store().revocations.add(&revocation).await?)
     }
 
+    /// Gives back what a consent has yielded, with its parts, in the background. The caller erases it.
+    pub(crate) async fn give_back_later(&self, credential: &Credential, parts: &[Credential]) -> Result<()> {
+        for one in [credential].into_iter().chain(parts) {
+            self.revoke_late(one, one.tokens.clone()).await?;
+        }
+        Ok(())
+    }
+
     /// Asks the provider once, and remembers what follows. An error is the store's; the revocation comes again.
     pub(crate) async fn attempt(&self, revocation: Revocation) -> Result<Tried> {
         let Ok(entry) = self.entry(&revocation.provider) else {

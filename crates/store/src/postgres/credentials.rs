@@ -10,12 +10,18 @@ use crate::value::{self, Value};
 use crate::{Result, rows};
 
 const GET: &str = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE id = $1");
+const PARTS: &str =
+    concat!("SELECT ", credential_columns!(), " FROM credentials WHERE parent = $1 ORDER BY part");
 const SET_ACCOUNT: &str = "UPDATE credentials SET account = $2, account_id = $3 WHERE id = $1";
 
 #[async_trait]
 impl Credentials for Postgres {
     async fn get(&self, id: &CredentialId) -> Result<Option<Credential>> {
         self.find(GET, &[Value::word(id)], rows::credential).await
+    }
+
+    async fn parts(&self, of: &CredentialId) -> Result<Vec<Credential>> {
+        self.all(PARTS, &[Value::word(of)], rows::credential).await
     }
 
     async fn add_part(&self, part: &Credential) -> Result<()> {

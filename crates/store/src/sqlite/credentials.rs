@@ -2,19 +2,25 @@ use async_trait::async_trait;
 use model::{Account, CredentialId};
 
 use super::connections::{ADD_CREDENTIAL, ERASE};
-use super::{Sqlite, execute, find};
+use super::{Sqlite, all, execute, find};
 use crate::credentials::{Credential, Credentials};
 use crate::rows::credential_columns;
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
 const GET: &str = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE id = ?1");
+const PARTS: &str =
+    concat!("SELECT ", credential_columns!(), " FROM credentials WHERE parent = ?1 ORDER BY part");
 const SET_ACCOUNT: &str = "UPDATE credentials SET account = ?2, account_id = ?3 WHERE id = ?1";
 
 #[async_trait]
 impl Credentials for Sqlite {
     async fn get(&self, id: &CredentialId) -> Result<Option<Credential>> {
         self.readers.read(|database| find(database, GET, &[Value::word(id)], rows::credential))
+    }
+
+    async fn parts(&self, of: &CredentialId) -> Result<Vec<Credential>> {
+        self.readers.read(|database| all(database, PARTS, &[Value::word(of)], rows::credential))
     }
 
     async fn add_part(&self, part: &Credential) -> Result<()> {
