@@ -39,6 +39,28 @@ const GOOGLE: Service = Service {
     ],
 };
 
+const MICROSOFT: Service = Service {
+    name: "microsoft",
+    integration: Integration {
+        callback: "microsoft",
+        lines: "parameters = { tenant = \"oauth2\" }\n",
+        ..Integration::new("outlook")
+    },
+    catalog: "microsoft.toml",
+    places: &[
+        // It knows no tenant in these two paths; a placeholder that stood nowhere would be an error.
+        ("https://login.microsoftonline.com/{tenant}/oauth2", "/{tenant}"),
+        ("https://graph.microsoft.com", ""),
+    ],
+};
+
+const SLACK: Service = Service {
+    name: "slack",
+    integration: Integration::new("slack"),
+    catalog: "slack.toml",
+    places: &[("https://slack.com", "")],
+};
+
 impl Service {
     fn start(&self) -> Option<Foreign> {
         Foreign::node("emulate.mjs", &[self.name, &self.integration.redirect_uri()])
@@ -139,4 +161,57 @@ async fn google_emulated_is_connected_and_refreshed_by_the_built_in_entry() {
         (&json!("broken"), &json!("grant_revoked")),
         "invalid_grant"
     );
+}
+
+/// It checks PKCE. It retires a refresh token at its use, where Microsoft lets the old one live, and gives the scopes of
+/// the consent whatever a refresh asks for.
+#[tokio::test]
+async fn microsoft_emulated_is_connected_and_refreshed_by_the_built_in_entry() {
+    let Some(mut foreign) = MICROSOFT.start() else { return };
+    let world = MICROSOFT.world(&foreign).await;
+    MICROSOFT.integration.connect(&world, &Browser::new()).await;
+    let row = MICROSOFT.integration.row(&world).await;
+    assert_eq!(row["account"]["name"], "anna@foreign.example");
+    assert_eq!((&row["scopesMissing"], &row["hasRefreshToken"]), (&json!([]), &json!(true)));
+
+    let mut last = MICROSOFT.integration.token(&world).await;
+    for _ in 0..3 {
+        world.pass(Duration::from_hours(2));
+        let next = MICROSOFT.integration.token(&world).await;
+        assert_ne!(next, last);
+        assert_eq!(ask(&foreign, "/v1.0/me", &next).await["mail"], "anna@foreign.example");
+        last = next;
+    }
+
+    foreign.forget();
+    assert_eq!(MICROSOFT.integration.refresh(&world).await.problem(), (409, "reconnect_required".to_owned()));
+    let row = MICROSOFT.integration.row(&world).await;
+    assert_eq!(
+        (&row["status"], &row["reason"]),
+        (&json!("broken"), &json!("grant_revoked")),
+        "invalid_grant"
+    );
+}
+
+/// It has neither token rotation nor auth.revoke (404), and ignores PKCE.
+#[tokio::test]
+async fn slack_emulated_is_connected_by_the_built_in_entry() {
+    let Some(foreign) = SLACK.start() else { return };
+    let world = SLACK.world(&foreign).await;
+    SLACK.integration.connect(&world, &Browser::new()).await;
+    let token = SLACK.integration.token(&world).await;
+    let test = Browser::with_key(&token).form(format!("{}/api/auth.test", foreign.url), &[]).await.json();
+    // A token that it doesn't know is a person's, without an app.
+    assert!(test["app_id"].is_string(), "{test}");
+
+    let row = SLACK.integration.row(&world).await;
+    let id = format!("{}:{}", test["team_id"].as_str().unwrap(), test["user_id"].as_str().unwrap());
+    assert_eq!(row["account"]["id"], id);
+    assert_eq!((&row["scopesMissing"], &row["hasRefreshToken"]), (&json!([]), &json!(false)));
+}
+
+#[tokio::test]
+async fn errors_with_status_200_of_slack_emulated_are_errors() {
+    let Some(mut foreign) = SLACK.start() else { return };
+    errors_with_status_200(&SLACK, &mut foreign).await;
 }
