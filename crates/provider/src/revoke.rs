@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded::Serializer;
 
 use crate::answer::{clean, retry_after};
-use crate::api::access_header;
+use crate::api::{access_header, own_headers};
 use crate::client::{Call, ClientError, HttpClient, Response};
 use crate::exchange::App;
 use crate::format::entry::{CallAuthentication, Entry, Method, Placement, Revocation, TokenKind};
@@ -117,7 +117,7 @@ pub async fn revoke(http: &HttpClient, request: Revoke<'_>) -> Result<Revoked, R
 fn call<'a>(request: &Revoke<'_>, recipe: &Revocation, token: &str) -> Option<Call<'a>> {
     let app = request.app;
     let mut fields = Fields::default();
-    let mut headers = Vec::new();
+    let mut headers: Vec<_> = own_headers(request.entry).collect();
     match (recipe.call.authentication, &app.client_secret) {
         (CallAuthentication::None, _) => {}
         (CallAuthentication::Basic, Some(secret)) => {
