@@ -48,6 +48,23 @@ impl Connect {
         self.store().connections.get(key).await?.ok_or_else(|| Self::not_found(key))
     }
 
+    /// What the integration asks for by now and the connection was not asked for: its configuration has changed since.
+    pub async fn scopes_drift(&self, connection: &Connection) -> Result<Scopes> {
+        if connection.credential.is_none() {
+            return Ok(Scopes::default());
+        }
+        match self.integration(&connection.key.integration, &connection.key.subject).await {
+            Ok(integration) => Ok(integration.scopes.missing_in(&connection.requested_scopes)),
+            // Nothing can be asked for without an app.
+            Err(
+                Error::IntegrationNotConfigured { .. }
+                | Error::IntegrationNotFound { .. }
+                | Error::ProviderNotFound { .. },
+            ) => Ok(Scopes::default()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Merges a patch into the product's own data (RFC 7396). Many small patches end where one large one does.
     pub async fn merge_metadata(
         &self,

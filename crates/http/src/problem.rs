@@ -245,7 +245,7 @@ impl From<store::Error> for Problem {
 
 /// Where the backend begins again, to get a link for the person. Making that link here would begin an attempt at every
 /// read of a broken connection.
-fn reconnect(key: &ConnectionKey) -> String {
+pub(crate) fn reconnect(key: &ConnectionKey) -> String {
     let label = match key.label.as_str() {
         "default" => String::new(),
         label => format!("&label={label}"),

@@ -331,6 +331,37 @@ async fn fewer_scopes_than_asked_are_noticed() {
     let row = world.api("/api/connections/client-7/sandbox").await.json();
     assert_eq!(row["scopes"], json!(["profile"]));
     assert!(row["scopesMissing"].as_array().unwrap().iter().any(|scope| scope == "notes:read"), "{row}");
+    assert_eq!(row["scopesDrift"], json!([]), "it was asked for all that is configured");
+    assert_eq!(row["reconnect"], "/api/oauth/authorize/client-7?provider=sandbox");
+}
+
+#[tokio::test]
+async fn a_configuration_that_asks_for_more_by_now_shows_as_drift_until_the_person_reconnects() {
+    let world = World::on_sqlite().await;
+    world.connect().await;
+    let row = world.api("/api/connections/client-7/sandbox").await.json();
+    assert_eq!((&row["scopesDrift"], row.get("reconnect")), (&json!([]), None));
+    let own = json!({"provider": "sandbox", "clientId": "claviger", "clientSecret": "sandbox-secret",
+        "scopes": ["profile", "offline_access", "notes:write"]});
+    world.call(Method::PUT, "/api/subjects/client-7/integrations/sandbox", &own).await.expect(200);
+    let page = world.api("/api/connections?subject=client-7").await.expect(200).json();
+    assert_eq!(page["connections"][0]["scopesDrift"], json!(["notes:write"]));
+    let link = page["connections"][0]["reconnect"].as_str().unwrap().to_owned();
+
+    let auth_url = world.api(&link).await.expect(200).json()["authUrl"].as_str().unwrap().to_owned();
+    let browser = Browser::new();
+    let provider = browser.get(auth_url).await.expect(303).location();
+    let callback = browser.get(provider).await.expect(303).location();
+    browser.get(callback).await.expect(303);
+    let row = world.api("/api/connections/client-7/sandbox").await.json();
+    assert_eq!((&row["scopesDrift"], row.get("reconnect")), (&json!([]), None), "{row}");
+    // An app that is gone asks for nothing.
+    world
+        .backend
+        .send(Method::DELETE, &world.path("/api/connections/client-7/sandbox"), &[], Bytes::new())
+        .await;
+    let row = world.api("/api/connections/client-7/sandbox").await.json();
+    assert_eq!((&row["scopesDrift"], row.get("reconnect")), (&json!([]), None), "{row}");
 }
 
 #[tokio::test]

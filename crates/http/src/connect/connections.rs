@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::extract::{ApiKey, ConnectionsRead, ConnectionsWrite, Json, Path, Query};
-use crate::problem::Problem;
+use crate::problem::{Problem, reconnect};
 
 /// The longest token that is imported, in octets.
 const MAX_TOKEN: usize = 64 * 1024;
@@ -119,6 +119,12 @@ pub struct Body {
     /// What was asked for and not granted.
     #[schema(value_type = Vec<String>)]
     scopes_missing: Scopes,
+    /// What the integration asks for by now and this connection was not asked for.
+    #[schema(value_type = Vec<String>)]
+    scopes_drift: Scopes,
+    /// Where to begin to let the person connect again; there where that would help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reconnect: Option<String>,
     has_refresh_token: bool,
     /// When the access token ends; `null` when nobody knows.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -168,8 +174,22 @@ impl From<Account> for AccountBody {
 }
 
 impl Body {
-    fn new(app: &App, connection: Connection) -> Self {
+    async fn of(app: &App, connection: Connection) -> Result<Self, Problem> {
+        let drift = app.connect.scopes_drift(&connection).await?;
+        Ok(Self::new(app, connection, drift))
+    }
+
+    fn new(app: &App, connection: Connection, scopes_drift: Scopes) -> Self {
         let status = app.connect.word(&connection);
+        let is_connected = connection.credential.is_some();
+        let scopes_missing = if is_connected {
+            connection.requested_scopes.missing_in(&connection.granted_scopes)
+        } else {
+            Scopes::default()
+        };
+        let is_broken = matches!(connection.state, ConnectionState::Broken { .. });
+        let helps = is_broken || !scopes_missing.is_empty() || !scopes_drift.is_empty();
+        let reconnect = (is_connected && helps).then(|| reconnect(&connection.key));
         let (mut reason, mut disconnected) = (None, None);
         match connection.state {
             ConnectionState::Active => {}
@@ -185,7 +205,9 @@ impl Body {
             status,
             reason,
             account: connection.account.map(AccountBody::from),
-            scopes_missing: connection.requested_scopes.missing_in(&connection.granted_scopes),
+            scopes_missing,
+            scopes_drift,
+            reconnect,
             requested_scopes: connection.requested_scopes,
             scopes: connection.granted_scopes,
             has_refresh_token: connection.has_refresh_token,
@@ -230,7 +252,10 @@ pub async fn list(
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next_cursor = if more { found.last().map(|connection| connection.id) } else { None };
-    let connections = found.into_iter().map(|connection| Body::new(&app, connection)).collect();
+    let mut connections = Vec::with_capacity(found.len());
+    for connection in found {
+        connections.push(Body::of(&app, connection).await?);
+    }
     Ok(Json(Page { connections, next_cursor }))
 }
 
@@ -248,7 +273,7 @@ pub async fn inspect(
     Query(parameters): Query<KeyParameters>,
 ) -> Result<Json<Body>, Problem> {
     let connection = app.connect.inspect(&parameters.key(subject, integration)).await?;
-    Ok(Json(Body::new(&app, connection)))
+    Ok(Json(Body::of(&app, connection).await?))
 }
 
 /// Tokens that the product already has. A refresh token alone is enough.
@@ -337,7 +362,7 @@ pub async fn import(
     };
     let connection =
         app.connect.import(&parameters.key(subject, integration), import, api_key.actor()).await?;
-    Ok(Json(Body::new(&app, connection)))
+    Ok(Json(Body::of(&app, connection).await?))
 }
 
 /// A change to a connection.
@@ -368,7 +393,7 @@ pub async fn patch(
     check_metadata(&body.metadata)?;
     let key = parameters.key(subject, integration);
     let connection = app.connect.merge_metadata(&key, &body.metadata, body.generation).await?;
-    Ok(Json(Body::new(&app, connection)))
+    Ok(Json(Body::of(&app, connection).await?))
 }
 
 /// Refresh now, even when nothing is due
@@ -388,7 +413,7 @@ pub async fn refresh(
     let key = parameters.key(subject, integration);
     app.connect.force_refresh(&key).await?;
     let connection = app.connect.inspect(&key).await?;
-    Ok(Json(Body::new(&app, connection)))
+    Ok(Json(Body::of(&app, connection).await?))
 }
 
 /// A connection that is no more.
@@ -420,7 +445,7 @@ pub async fn disconnect(
 ) -> Result<Json<DisconnectedBody>, Problem> {
     let done = app.connect.disconnect(&parameters.key(subject, integration), api_key.actor()).await?;
     let revocation = done.revocation.word();
-    Ok(Json(DisconnectedBody { connection: Body::new(&app, done.connection), revocation }))
+    Ok(Json(DisconnectedBody { connection: Body::of(&app, done.connection).await?, revocation }))
 }
 
 fn check_token(field: &str, token: Option<&str>) -> Result<(), Problem> {

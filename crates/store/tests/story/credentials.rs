@@ -1,7 +1,8 @@
 //! Token sets and their generations.
 
 use model::{Account, ConnectionState};
-use store::credentials::SealedTokens;
+use store::connections::NewConnection;
+use store::credentials::{Credential, Part, SealedTokens};
 use store::refreshes::Claim;
 
 use crate::world::{
@@ -104,4 +105,54 @@ pub(crate) async fn of_many_refreshes_at_once_one_is_kept(world: &World) {
         let expected = format!("access of {generation} by {}", kept[0]);
         assert_eq!(octets(read.tokens.access_token.as_ref()), Some(expected.as_str()));
     }
+}
+
+pub(crate) async fn a_part_is_written_once_read_by_its_name_and_goes_with_its_consent(world: &World) {
+    let (one, two) = (&world.one, &world.two);
+    let key = key("anna", "slack");
+    let mut new = new_connection(&key, "app", 1);
+    let main = new.credential.id;
+    let part = |name: &str, tokens: &str| Credential {
+        account: None,
+        part: Some(Part { of: main, name: name.to_owned() }),
+        ..new_connection(&key, tokens, 1).credential
+    };
+    new.parts = vec![part("user", "user")];
+    one.connections.connect(&new).await.unwrap();
+    one.connections
+        .connect(&NewConnection {
+            id: vault::random::id(),
+            key: crate::world::key("anna", "other"),
+            ..new.clone()
+        })
+        .await
+        .unwrap();
+
+    let user = two.connections.standing_of(&key, "user").await.unwrap().unwrap();
+    assert_eq!(user.credential, new.parts[0].id);
+    assert_eq!(octets(user.access_token.as_ref()), Some("access of user"));
+    assert_eq!(two.connections.standing(&key).await.unwrap().unwrap().credential, main);
+    assert!(two.connections.standing_of(&key, "nobody").await.unwrap().is_none());
+
+    one.credentials.add_part(&part("https://contoso.example", "resource")).await.unwrap();
+    two.credentials.add_part(&part("https://contoso.example", "too late")).await.unwrap();
+    let resource = one.connections.standing_of(&key, "https://contoso.example").await.unwrap().unwrap();
+    assert_eq!(octets(resource.access_token.as_ref()), Some("access of resource"), "the first one stays");
+    let parts = two.credentials.parts(&main).await.unwrap();
+    let names: Vec<_> = parts.iter().map(|part| part.part.as_ref().unwrap().name.as_str()).collect();
+    assert_eq!(names, ["https://contoso.example", "user"]);
+    assert!(two.credentials.parts(&user.credential).await.unwrap().is_empty());
+
+    // Refreshed by itself.
+    assert!(put_tokens(one, &user.credential, 1, &tokens("next", 2)).await);
+    let next = two.connections.standing_of(&key, "user").await.unwrap().unwrap();
+    assert_eq!((next.generation, octets(next.access_token.as_ref())), (2, Some("access of next")));
+    assert_eq!(two.connections.standing(&key).await.unwrap().unwrap().generation, 1);
+
+    let last = new_connection(&key, "last", 9);
+    one.connections.connect(&last).await.unwrap();
+    assert_eq!(world.count("credentials").await, 4, "another connection stands on the consent");
+    one.connections.disconnect(&crate::world::key("anna", "other"), "operator", at(10), None).await.unwrap();
+    assert_eq!(world.count("credentials").await, 1, "its parts are gone with it");
+    assert!(two.connections.standing_of(&key, "user").await.unwrap().is_none());
 }

@@ -56,7 +56,8 @@ told! {
         of_twelve_callbacks_on_two_replicas_one_gets_the_attempt, an_expired_attempt_is_found_but_not_consumed,
         the_sweep_takes_the_oldest_and_no_more;
     credentials: new_tokens_need_the_generation_that_was_seen, a_refresh_without_refresh_token_keeps_the_old_one,
-        a_dead_grant_breaks_the_connection_until_new_tokens_come, of_many_refreshes_at_once_one_is_kept;
+        a_dead_grant_breaks_the_connection_until_new_tokens_come, of_many_refreshes_at_once_one_is_kept,
+        a_part_is_written_once_read_by_its_name_and_goes_with_its_consent;
     connections: a_connection_lives_through_disconnect_and_reconnect, two_replicas_that_connect_make_one_row,
         a_group_shares_one_credential_until_the_last_leaves, two_members_that_leave_at_once_leave_no_tokens_behind,
         a_connection_moves_to_another_consent_only_from_the_one_it_stands_on, an_accounts_connections_are_found,
