@@ -12,7 +12,7 @@ mod cli;
 mod disconnect;
 mod foreign;
 mod groups;
-
+mod matrix;
 mod pages;
 mod processes;
 mod refresh;

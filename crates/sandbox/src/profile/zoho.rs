@@ -31,18 +31,18 @@ pub(crate) enum Location {
     Cn,
 }
 
-/// Name, host for accounts, domain of the API.
-type Centre = (Location, &'static str, &'static str, &'static str);
+/// Name, host for accounts, address of the CRM's API, host of Calendar.
+type Centre = (Location, &'static str, &'static str, &'static str, &'static str);
 
 static CENTRES: [Centre; 8] = [
-    (Location::Us, "us", "accounts.zoho.com", "https://www.zohoapis.com"),
-    (Location::Eu, "eu", "accounts.zoho.eu", "https://www.zohoapis.eu"),
-    (Location::In, "in", "accounts.zoho.in", "https://www.zohoapis.in"),
-    (Location::Au, "au", "accounts.zoho.com.au", "https://www.zohoapis.com.au"),
-    (Location::Jp, "jp", "accounts.zoho.jp", "https://www.zohoapis.jp"),
-    (Location::Ca, "ca", "accounts.zohocloud.ca", "https://www.zohoapis.ca"),
-    (Location::Sa, "sa", "accounts.zoho.sa", "https://www.zohoapis.sa"),
-    (Location::Cn, "cn", "accounts.zoho.com.cn", "https://www.zohoapis.com.cn"),
+    (Location::Us, "us", "accounts.zoho.com", "https://www.zohoapis.com", "calendar.zoho.com"),
+    (Location::Eu, "eu", "accounts.zoho.eu", "https://www.zohoapis.eu", "calendar.zoho.eu"),
+    (Location::In, "in", "accounts.zoho.in", "https://www.zohoapis.in", "calendar.zoho.in"),
+    (Location::Au, "au", "accounts.zoho.com.au", "https://www.zohoapis.com.au", "calendar.zoho.com.au"),
+    (Location::Jp, "jp", "accounts.zoho.jp", "https://www.zohoapis.jp", "calendar.zoho.jp"),
+    (Location::Ca, "ca", "accounts.zohocloud.ca", "https://www.zohoapis.ca", "calendar.zohocloud.ca"),
+    (Location::Sa, "sa", "accounts.zoho.sa", "https://www.zohoapis.sa", "calendar.zoho.sa"),
+    (Location::Cn, "cn", "accounts.zoho.com.cn", "https://www.zohoapis.com.cn", "calendar.zoho.com.cn"),
 ];
 
 const HOSTS: Host = Host::OneOf(&[
@@ -56,11 +56,35 @@ const HOSTS: Host = Host::OneOf(&[
     "accounts.zoho.com.cn",
 ]);
 
-static ROUTES: [Route; 4] = [
+const CRM: Host = Host::OneOf(&[
+    "www.zohoapis.com",
+    "www.zohoapis.eu",
+    "www.zohoapis.in",
+    "www.zohoapis.com.au",
+    "www.zohoapis.jp",
+    "www.zohoapis.ca",
+    "www.zohoapis.sa",
+    "www.zohoapis.com.cn",
+]);
+
+const CALENDAR: Host = Host::OneOf(&[
+    "calendar.zoho.com",
+    "calendar.zoho.eu",
+    "calendar.zoho.in",
+    "calendar.zoho.com.au",
+    "calendar.zoho.jp",
+    "calendar.zohocloud.ca",
+    "calendar.zoho.sa",
+    "calendar.zoho.com.cn",
+]);
+
+static ROUTES: [Route; 6] = [
     Route::authorize(HOSTS, "/oauth/v2/auth"),
     Route::new(Method::POST, HOSTS, "/oauth/v2/token", Deed::Token, Proof::Client),
     Route::new(Method::POST, HOSTS, "/oauth/v2/token/revoke", Deed::Revoke, Proof::Parameter("token")),
     Route::new(Method::GET, HOSTS, "/oauth/user/info", Deed::Identity, Proof::Bearer),
+    Route::new(Method::GET, CRM, "/crm/v8/settings/modules", Deed::Resource, Proof::Bearer),
+    Route::new(Method::GET, CALENDAR, "/api/v1/calendars", Deed::Resource, Proof::Bearer),
 ];
 
 /// Zoho.
@@ -68,9 +92,9 @@ pub(crate) struct Zoho;
 
 fn centre(host: &str, settings: Option<&Settings>) -> &'static Centre {
     let wanted = settings.and_then(|settings| settings.location);
-    let found = CENTRES.iter().find(|(location, _, own, _)| match wanted {
+    let found = CENTRES.iter().find(|(location, _, accounts, api, calendar)| match wanted {
         Some(wanted) => wanted == *location,
-        None => *own == host,
+        None => *accounts == host || *calendar == host || api.strip_prefix("https://") == Some(host),
     });
     found.unwrap_or(&CENTRES[0])
 }
@@ -110,7 +134,7 @@ impl Provider for Zoho {
     }
 
     fn callback(&self, site: &Site, settings: &Settings, _: &[String]) -> Vec<(&'static str, String)> {
-        let (_, location, host, _) = centre(&site.host, Some(settings));
+        let (_, location, host, ..) = centre(&site.host, Some(settings));
         let server = settings.accounts_server.clone().unwrap_or_else(|| format!("https://{host}"));
         vec![("location", (*location).to_owned()), ("accounts-server", server)]
     }
@@ -137,6 +161,20 @@ impl Provider for Zoho {
                 call.grants.revoke(token, &facts.consent.client_id, call.place)?;
                 Ok(json_response(StatusCode::OK, &json!({"status": "success"})))
             }
+            Deed::Resource => {
+                let facts = exchange::open(call, inquiry)?;
+                let (family, scope, body) = if inquiry.site.path.starts_with("/crm/") {
+                    let modules = json!([{"api_name": "Leads", "module_name": "Leads"}]);
+                    ("ZohoCRM.", "ZohoCRM.settings.modules.READ", json!({"modules": modules}))
+                } else {
+                    let calendars = json!([{"uid": "sandbox", "name": facts.consent.account.name}]);
+                    ("ZohoCalendar.", "ZohoCalendar.calendar.READ", json!({"calendars": calendars}))
+                };
+                if !facts.scopes.iter().any(|scope| scope.starts_with(family)) {
+                    return Err(OAuthError::insufficient_scope(scope));
+                }
+                Ok(json_response(StatusCode::OK, &body))
+            }
             _ => {
                 let facts = exchange::open(call, inquiry)?;
                 let account = &facts.consent.account;
@@ -155,11 +193,11 @@ impl Provider for Zoho {
     }
 
     fn refuse(&self, occasion: &Occasion<'_>, error: OAuthError) -> Written {
-        if occasion.deed == Deed::Identity {
-            let code = if error.status == StatusCode::FORBIDDEN {
-                "OAUTH_SCOPE_MISMATCH"
-            } else {
-                "INVALID_OAUTHTOKEN"
+        if matches!(occasion.deed, Deed::Identity | Deed::Resource) {
+            let code = match (occasion.deed, error.status) {
+                (_, StatusCode::FORBIDDEN) => "OAUTH_SCOPE_MISMATCH",
+                (Deed::Identity, _) => "INVALID_OAUTHTOKEN",
+                _ => "INVALID_TOKEN",
             };
             let body = json!({"code": code, "message": error.description, "status": "error"});
             return Written { code: error.code, response: json_response(StatusCode::UNAUTHORIZED, &body) };
@@ -190,12 +228,16 @@ mod tests {
 
     #[test]
     fn every_data_centre_is_played_at_its_own_host() {
-        let Host::OneOf(hosts) = HOSTS else { panic!("a list of hosts") };
-        let own: Vec<_> = CENTRES.iter().map(|(_, _, host, _)| *host).collect();
-        assert_eq!(hosts, own);
-        for (location, name, host, _) in &CENTRES {
+        let played = |host| if let Host::OneOf(hosts) = host { hosts } else { panic!("a list of hosts") };
+        let [accounts, apis, calendars] = [HOSTS, CRM, CALENDAR].map(played);
+        assert_eq!((accounts.len(), apis.len(), calendars.len()), (8, 8, 8));
+        for (number, (location, name, host, api, calendar)) in CENTRES.iter().enumerate() {
             assert_eq!(json!(location), *name);
-            assert_eq!(Zoho.place(host), *host);
+            assert_eq!((accounts[number], calendars[number]), (*host, *calendar));
+            assert_eq!(format!("https://{}", apis[number]), *api);
+            for own in [accounts[number], apis[number], calendars[number]] {
+                assert_eq!(Zoho.place(own), *host);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! without a screen, and the program itself as a process of its own.
 
 pub(crate) mod browser;
+pub(crate) mod played;
 pub(crate) mod process;
 pub(crate) mod third_party;
 pub(crate) mod world;

@@ -32,30 +32,45 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn on_sqlite() -> Self {
-        Self::with(None, &[], "", "").await
+        Self::with(None, &[], no_entries, "").await
     }
 
     pub(crate) async fn on_postgresql() -> Option<Self> {
-        Some(Self::with(Some(store::testing::fresh_postgres().await?), &[], "", "").await)
+        Some(Self::with(Some(store::testing::fresh_postgres().await?), &[], no_entries, "").await)
     }
 
     /// A server on the embedded store whose configuration has these lines besides the usual ones.
     pub(crate) async fn configured(lines: &str) -> Self {
-        Self::with(None, &[], "", lines).await
+        Self::with(None, &[], no_entries, lines).await
     }
 
     /// The same, and it may reach these hosts too.
     pub(crate) async fn reaching(hosts: &[&str], lines: &str) -> Self {
-        Self::with(None, hosts, "", lines).await
+        Self::with(None, hosts, no_entries, lines).await
     }
 
     /// A server that knows these catalog entries too; `{sandbox}` in the lines stands for the sandbox's address.
     pub(crate) async fn knowing(database: Option<String>, entries: &str, lines: &str) -> Self {
+        Self::knowing_at(database, |_| entries.to_owned(), lines).await
+    }
+
+    /// The same, where the entries depend on the sandbox's address.
+    pub(crate) async fn knowing_at(
+        database: Option<String>,
+        entries: impl FnOnce(&str) -> String,
+        lines: &str,
+    ) -> Self {
         Self::with(database, &[], entries, lines).await
     }
 
-    async fn with(database: Option<String>, hosts: &[&str], entries: &str, lines: &str) -> Self {
+    async fn with(
+        database: Option<String>,
+        hosts: &[&str],
+        entries: impl FnOnce(&str) -> String,
+        lines: &str,
+    ) -> Self {
         let (sandbox, stop_sandbox) = start_sandbox().await;
+        let entries = entries(&sandbox);
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -173,6 +188,10 @@ impl World {
             .unwrap_or_else(|| panic!("{event} in {trail:?}"))
             .clone()
     }
+}
+
+fn no_entries(_: &str) -> String {
+    String::new()
 }
 
 async fn add_key(server: &Server, clock: &FixedClock, scope: ApiKeyScope) -> String {

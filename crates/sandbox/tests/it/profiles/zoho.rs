@@ -156,3 +156,23 @@ async fn mistakes_have_zohos_own_names_and_status_200() {
     assert_eq!((answer.status.as_u16(), answer.json()["code"].clone()), (401, json!("OAUTH_SCOPE_MISMATCH")));
     assert_eq!(player.ask(&[("scope", "a b")]).await["error"], "invalid_scope");
 }
+
+#[tokio::test]
+async fn each_api_takes_its_own_scopes_and_its_own_data_centres_tokens() {
+    let player = player().await;
+    let crm = text(&player.connect(&[("scope", "ZohoCRM.settings.ALL")]).await, "access_token");
+    let calendar = text(&player.connect(&[("scope", "ZohoCalendar.calendar.ALL")]).await, "access_token");
+    let api = async |path: &str, token: &str| player.bench.open(&at(path), token).await;
+    let (modules, calendars) = ("/crm/v8/settings/modules", "/api/v1/calendars");
+    for (path, token, expected) in [
+        (format!("www.zohoapis.com{modules}"), &crm, (200, Value::Null)),
+        (format!("calendar.zoho.com{calendars}"), &calendar, (200, Value::Null)),
+        (format!("www.zohoapis.com{modules}"), &calendar, (401, json!("OAUTH_SCOPE_MISMATCH"))),
+        (format!("calendar.zoho.com{calendars}"), &crm, (401, json!("OAUTH_SCOPE_MISMATCH"))),
+        (format!("www.zohoapis.eu{modules}"), &crm, (401, json!("INVALID_TOKEN"))),
+        (format!("calendar.zoho.eu{calendars}"), &calendar, (401, json!("INVALID_TOKEN"))),
+    ] {
+        let answer = api(&path, token).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["code"].clone()), expected, "{path}");
+    }
+}
