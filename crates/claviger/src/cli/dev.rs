@@ -1,6 +1,8 @@
 //! Everything on, on loopback, on the embedded store. Key and demo data are made at the first start and kept in the
 //! data directory; the API key follows from the key, so it is the same at every start and lies nowhere in clear.
 
+mod played;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,9 +43,19 @@ pub(super) struct DevArgs {
     /// Use a sandbox that is already running
     #[arg(long, value_name = "URL")]
     sandbox: Option<Url>,
+    /// Let the sandbox play a provider too, such as github; may be repeated
+    #[arg(long = "as", value_name = "FAMILY", long_help = played_help())]
+    played: Vec<played::Choice>,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
+}
+
+fn played_help() -> String {
+    format!(
+        "Let the sandbox play a provider too, such as github; may be repeated\n\n{}; one name in brackets; or all",
+        played::known()
+    )
 }
 
 pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
@@ -66,7 +78,8 @@ pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
             (url, Some(tokio::spawn(sandbox::serve(listener, stopped))))
         };
 
-        let config = config(args, &key, &public_url, &sandbox_url)?;
+        let catalog = played::write(&args.data_dir, &args.played, &sandbox_url)?;
+        let config = config(args, &key, catalog, &public_url, &sandbox_url)?;
         logging::start(&config.log);
         let subject: SubjectId = SUBJECT.parse().context("the demo subject")?;
         let master = wiring::check(&config)?.master;
@@ -79,7 +92,8 @@ pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
         };
         server.app.store.subjects.ensure(&subject, SystemClock.now()).await?;
         let api_key = api_key(&server.app.store, &master).await?;
-        print(args.json, &public_url, &sandbox_url, &api_key, &subject)?;
+        let played = played::integrations(&args.played);
+        print(args.json, &public_url, &sandbox_url, &api_key, &subject, &played)?;
 
         stop.await;
         server.stop().await;
@@ -117,7 +131,13 @@ fn write_new(path: &Path) -> std::io::Result<()> {
 }
 
 /// The configuration that an operator would have written for this.
-fn config(args: &DevArgs, key: &Path, public_url: &str, sandbox_url: &str) -> Result<Config, ConfigError> {
+fn config(
+    args: &DevArgs,
+    key: &Path,
+    catalog: Option<PathBuf>,
+    public_url: &str,
+    sandbox_url: &str,
+) -> Result<Config, ConfigError> {
     let sandbox_host = sandbox_url.trim_start_matches("http://");
     let fault =
         |error: &dyn std::fmt::Display| ConfigError::setting("dev", error.to_string(), "please report it");
@@ -143,6 +163,12 @@ fn config(args: &DevArgs, key: &Path, public_url: &str, sandbox_url: &str) -> Re
         parameters = { sandbox_url = sandbox_url }
     };
     layers::merge(&mut table, own);
+    let played = Table::from_iter([("integrations".to_owned(), played::configured(&args.played).into())]);
+    layers::merge(&mut table, played);
+    if let Some(directory) = catalog {
+        let catalog = Table::from_iter([("directory".to_owned(), directory.display().to_string().into())]);
+        table.insert("catalog".to_owned(), catalog.into());
+    }
     table.insert("data_dir".to_owned(), args.data_dir.display().to_string().into());
     table.insert("key".to_owned(), format!("file:{}", key.display()).into());
     serde_path_to_error::deserialize(table).map_err(|error| fault(&error))
@@ -175,21 +201,28 @@ fn print(
     sandbox: &str,
     key: &Secret<String>,
     subject: &SubjectId,
+    played: &[&str],
 ) -> anyhow::Result<()> {
     let onboarding = format!("{url}/portal/onboarding");
     let key = key.expose();
+    let integrations: Vec<&str> = std::iter::once("sandbox").chain(played.iter().copied()).collect();
     let text = if json {
         let line = json!({
             "publicUrl": url, "backendUrl": url, "sandboxUrl": sandbox, "onboardingUrl": onboarding,
-            "apiKey": key, "subject": subject.as_str(), "integrations": ["sandbox"],
+            "apiKey": key, "subject": subject.as_str(), "integrations": integrations,
         });
         format!("{line}\n")
     } else {
+        let plays = match played {
+            [] => String::new(),
+            _ => format!("  It plays:            {}\n", played.join(", ")),
+        };
+        let first = played.first().unwrap_or(&"sandbox");
         format!(
             "\n  Connect an account:  {onboarding}\n  The API, described:  {url}/openapi.json\n  \
-             The sandbox:         {sandbox}   (its behaviour: {sandbox}/control)\n\n  \
+             The sandbox:         {sandbox}   (its behaviour: {sandbox}/control)\n{plays}\n  \
              Once connected, its token:\n\n  curl -H 'Authorization: Bearer {key}' \\\n       \
-             {url}/api/connections/{subject}/sandbox/token\n\n  Stop with Ctrl-C.\n\n"
+             {url}/api/connections/{subject}/{first}/token\n\n  Stop with Ctrl-C.\n\n"
         )
     };
     let mut out = std::io::stdout().lock();
