@@ -16,7 +16,7 @@ pub mod question;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{Binding, IntegrationId, Origin, ProblemCode, Secret, SubjectId};
+use model::{Binding, GroupId, IntegrationId, Origin, ProblemCode, Secret, SubjectId};
 use provider::catalog::Entry;
 use store::attempts::Attempt;
 use vault::TokenHash;
@@ -51,6 +51,8 @@ pub struct Destination {
     pub subject: SubjectId,
     /// At which integration.
     pub integration: IntegrationId,
+    /// The group, where one consent was asked for several integrations.
+    pub group: Option<GroupId>,
     /// The cookie that is not needed any more.
     pub spent_cookie: Option<String>,
 }
@@ -167,6 +169,7 @@ impl Connect {
         Ok(Destination {
             failure,
             location,
+            group: self.group_of(&attempt),
             subject: attempt.subject,
             integration: attempt.integration,
             spent_cookie,
@@ -229,6 +232,7 @@ impl Connect {
         Ok(Destination {
             failure: Some(code),
             location: self.destination(&attempt, Some(code)),
+            group: self.group_of(&attempt),
             subject: attempt.subject,
             integration: attempt.integration,
             spent_cookie,

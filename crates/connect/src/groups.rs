@@ -59,6 +59,17 @@ impl Connect {
         Ok(of_group.chain(same_name).collect())
     }
 
+    /// The group that an attempt connects, where it connects several members.
+    pub(crate) fn group_of(&self, attempt: &Attempt) -> Option<GroupId> {
+        let entry = self.entry(&attempt.provider).ok()?;
+        entry.group.clone().filter(|_| attempt.members.len() > 1)
+    }
+
+    /// The name of a group, as a person calls it.
+    pub fn group_name(&self, group: &GroupId) -> Option<&str> {
+        self.parts.catalog.group(group).map(|group| group.display_name.as_str())
+    }
+
     /// What the subject's other members of the group were allowed so far, and would lose if it were not asked for again.
     pub(crate) async fn held_beside(
         &self,

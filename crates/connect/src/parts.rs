@@ -70,7 +70,9 @@ impl Connect {
         let Some(credential) = self.store().credentials.get(&main.credential).await? else {
             return Err(Self::not_found(key));
         };
-        let entry = self.entry(&credential.provider)?;
+        // The connection's own entry: of a group's members only some have resources.
+        let integration = self.integration(&key.integration, &key.subject).await?;
+        let entry = &integration.entry;
         if !is_resource {
             let invalid = |rule: String| Error::InvalidParameter { name: "part", rule };
             return match entry.parts.contains_key(name) {
@@ -80,7 +82,9 @@ impl Connect {
         }
         let invalid = |rule: String| Error::InvalidParameter { name: "resource", rule };
         let scopes = entry.resource_scopes(name).map_err(|error| invalid(error.to_string()))?;
-        self.add_resource(&credential, name, scopes).await?;
+        let main =
+            Credential { integration: integration.id.clone(), provider: entry.id.clone(), ..credential };
+        self.add_resource(&main, name, scopes).await?;
         Ok(self.store().connections.standing_of(key, name).await?)
     }
 

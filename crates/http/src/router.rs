@@ -46,7 +46,7 @@ fn public_routes(app: &App) -> Router<App> {
             "/connect/account/{link}",
             get(pages::account::page).head(no_head).post(pages::account::answer),
         )
-        .route("/connect/done/{integration}", get(pages::connected::page))
+        .route("/connect/done/{id}", get(pages::connected::page))
         .route("/api/oauth/callback", get(callback::callback).head(no_head))
         .route("/api/oauth/callback/{id}", get(callback::callback_of).head(no_head))
         .route("/assets/claviger.css", get(pages::assets::stylesheet));

@@ -79,6 +79,7 @@ impl Connect {
         Ok(Destination {
             failure,
             location: self.destination(&attempt, failure),
+            group: self.group_of(&attempt),
             subject: attempt.subject,
             integration: attempt.integration,
             spent_cookie: None,

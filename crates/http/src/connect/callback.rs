@@ -88,7 +88,7 @@ fn arrive(
     let address = match (&destination.location, destination.failure) {
         (Some(address), _) => address.clone(),
         // Not here: code and state would stay in the address bar.
-        (None, None) => format!("{}/connect/done/{}", app.public_url, destination.integration),
+        (None, None) => pages::connected::address(app, destination),
         (None, Some(code)) => {
             let problem = Problem::new(code);
             return Ok(pages::error::page(app, language, &problem, context.id));

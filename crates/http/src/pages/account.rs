@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use model::Account;
 use url::form_urlencoded;
 
-use super::{Forms, error, render};
+use super::{Forms, connected, error, render};
 use crate::App;
 use crate::connect::hop::location;
 use crate::extract::{Path, SpokenLanguage};
@@ -63,7 +63,7 @@ pub async fn answer(
     app.metrics.attempt(destination.failure.map_or("completed", |code| code.word()));
     let address = match (&destination.location, destination.failure) {
         (Some(address), _) => address.clone(),
-        (None, None) => format!("{}/connect/done/{}", app.public_url, destination.integration),
+        (None, None) => connected::address(&app, &destination),
         (None, Some(code)) => {
             return Ok(error::page(&app, language, &Problem::new(code), context.id));
         }

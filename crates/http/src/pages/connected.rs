@@ -1,10 +1,11 @@
 //! The end of an attempt where the operator configured no front end to return to.
 
+use ::connect::callback::Destination;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{IntegrationId, ProblemCode};
+use model::{GroupId, IntegrationId, ProblemCode};
 
 use super::{Forms, render};
 use crate::App;
@@ -20,15 +21,29 @@ struct Connected<'a> {
     title: String,
 }
 
-/// `/connect/done/{integration}`: "GitHub is connected."
+/// Where the page is for this end.
+pub(crate) fn address(app: &App, destination: &Destination) -> String {
+    match &destination.group {
+        Some(group) => format!("{}/connect/done/{group}", app.public_url),
+        None => format!("{}/connect/done/{}", app.public_url, destination.integration),
+    }
+}
+
+/// `/connect/done/{id}`, of an integration or of a group: "GitHub is connected."
 pub async fn page(
     State(app): State<App>,
-    Path(integration): Path<IntegrationId>,
+    Path(id): Path<IntegrationId>,
     SpokenLanguage(language): SpokenLanguage,
 ) -> Result<Response, Problem> {
-    let listed = app.connect.integrations().await?.into_iter().find(|listed| listed.id == integration);
-    let listed = listed.ok_or_else(|| Problem::new(ProblemCode::RouteNotFound))?;
-    let title = language.with("connected_page", "integration", &listed.entry.display_name);
+    let group = id.as_str().parse::<GroupId>().ok().and_then(|group| app.connect.group_name(&group));
+    let name = match group {
+        Some(name) => name.to_owned(),
+        None => {
+            let listed = app.connect.integrations().await?.into_iter().find(|listed| listed.id == id);
+            listed.ok_or_else(|| Problem::new(ProblemCode::RouteNotFound))?.entry.display_name.clone()
+        }
+    };
+    let title = language.with("connected_page", "integration", &name);
     Ok(render(
         StatusCode::OK,
         language,
