@@ -53,12 +53,7 @@ impl App {
 
     /// The app that is registered with a provider from the start.
     pub(crate) fn at(profile: Profile) -> Self {
-        Self {
-            name: Some(format!("Claviger at {} (played by the sandbox)", profile.provider().title())),
-            client_secret: Some(profile.client_secret()),
-            profile: Some(profile),
-            ..Self::well_known()
-        }
+        Self { client_secret: Some(profile.client_secret()), profile: Some(profile), ..Self::well_known() }
     }
 
     /// Refuses, with a sentence, an app that no request could come from.

@@ -145,6 +145,7 @@ fn authorize(
             return Ok(page::consent(
                 &Question {
                     app: request.app.name(request.client_id),
+                    provider: call.site.map(|site| site.profile.provider().title()),
                     action: &match call.site {
                         Some(site) => format!("{path}/at/{}{}", site.host, site.path),
                         None => format!("{path}/oauth/authorize"),

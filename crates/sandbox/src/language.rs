@@ -11,7 +11,7 @@ pub(crate) enum Language {
     Estonian,
 }
 
-/// Every message; `{app}` stands for the app's name.
+/// Every message; `{app}` and `{provider}` stand for their names.
 pub(crate) struct Words {
     /// RFC 5646.
     pub(crate) tag: &'static str,
@@ -21,6 +21,7 @@ pub(crate) struct Words {
     pub(crate) about: &'static str,
     pub(crate) consent_title: &'static str,
     pub(crate) consent_heading: &'static str,
+    pub(crate) played_heading: &'static str,
     pub(crate) account: &'static str,
     pub(crate) will: &'static str,
     pub(crate) profile: &'static str,
@@ -70,6 +71,7 @@ static ENGLISH: Words = Words {
     about: "About",
     consent_title: "{app} asks for access",
     consent_heading: "{app} asks for access to your Sandbox account",
+    played_heading: "{app} asks for access to your account at {provider} (played by the sandbox)",
     account: "Account",
     will: "{app} will be able to",
     profile: "Read your name",
@@ -119,6 +121,7 @@ static ESTONIAN: Words = Words {
     about: "Mis see on",
     consent_title: "{app} soovib ligipääsu",
     consent_heading: "{app} soovib ligipääsu sinu Liivakasti kontole",
+    played_heading: "{app} soovib ligipääsu sinu kontole teenuses {provider} (seda mängib liivakast)",
     account: "Konto",
     will: "{app} saab edaspidi",
     profile: "Näha sinu nime",

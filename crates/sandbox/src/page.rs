@@ -41,6 +41,8 @@ impl Refusal {
 /// What a person is asked.
 pub(crate) struct Question<'a> {
     pub(crate) app: &'a str,
+    /// The provider's name, where one is played.
+    pub(crate) provider: Option<&'static str>,
     /// Where the decision is sent.
     pub(crate) action: &'a str,
     pub(crate) client_id: &'a str,
@@ -64,6 +66,7 @@ struct ConsentPage<'a> {
     will: String,
     until: String,
     initials: String,
+    own_initials: String,
     permissions: Vec<(&'static str, Option<&'a str>)>,
     returns_to: String,
 }
@@ -90,15 +93,23 @@ struct HomePage<'a> {
 pub(crate) fn consent(question: &Question<'_>, language: Language, path: &str) -> Response {
     let words = language.words();
     let named = |message: &str| message.replace("{app}", question.app);
+    let heading = match question.provider {
+        Some(provider) => named(&words.played_heading.replace("{provider}", provider)),
+        None => named(words.consent_heading),
+    };
     let page = ConsentPage {
         words,
         path,
         question,
         title: named(words.consent_title),
-        heading: named(words.consent_heading),
+        heading,
         will: named(words.will),
         until: named(words.until),
         initials: initials(question.app),
+        own_initials: match question.provider {
+            Some(provider) => initials(provider),
+            None => words.sandbox.chars().take(1).collect(),
+        },
         permissions: question
             .scopes
             .iter()

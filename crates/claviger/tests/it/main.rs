@@ -14,6 +14,7 @@ mod foreign;
 mod groups;
 
 mod pages;
+mod played;
 mod processes;
 mod refresh;
 mod replicas;

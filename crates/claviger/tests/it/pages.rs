@@ -47,10 +47,14 @@ struct Dev {
 
 impl Dev {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("dev");
-        let program =
-            Program::start(&["dev", "--json", "--port", "0", "--data-dir", data.to_str().unwrap()], &[]);
+        let arguments = ["dev", "--json", "--port", "0", "--data-dir", data.to_str().unwrap()];
+        let program = Program::start(&[&arguments, more].concat(), &[]);
         let line = program.line_with("onboardingUrl");
         Self { _folder: folder, _program: program, line }
     }
@@ -127,6 +131,33 @@ async fn a_person_clicks_connect_consents_and_sees_the_connection() {
         click(&window, "#disconnect-sandbox button").await;
         window.query(By::Css("#sandbox form.row-action button")).first().await.unwrap();
         assert!(!window.source().await.unwrap().contains("anna@example.com"));
+    }
+    window.quit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_person_clicks_through_a_provider_that_the_sandbox_plays() {
+    let Some(window) = window().await else { return };
+    let dev = Dev::with(&["--as", "github", "--as", "microsoft"]);
+    for width in [1280, 390] {
+        shape(&window, width, false).await;
+        for (id, provider, account) in
+            [("github", "GitHub", "anna"), ("outlook", "Microsoft", "anna@example.com")]
+        {
+            window.goto(dev.get("onboardingUrl")).await.unwrap();
+            no_sideways_scrolling(&window).await;
+            click(&window, &format!("#{id} form.row-action button")).await;
+            says(&window, &format!("access to your account at {provider} (played by the sandbox)")).await;
+            assert!(window.current_url().await.unwrap().as_str().starts_with(dev.get("sandboxUrl")));
+            no_sideways_scrolling(&window).await;
+            picture(&window, &format!("sandbox-consent-{id}-{width}")).await;
+            click(&window, "button[name=decision][value=approve]").await;
+            says(&window, &format!("Connected as {account}")).await;
+            picture(&window, &format!("onboarding-{id}-{width}")).await;
+            click(&window, &format!("#{id} a.button-quiet")).await;
+            click(&window, &format!("#disconnect-{id} button")).await;
+            window.query(By::Css(&*format!("#{id} form.row-action button"))).first().await.unwrap();
+        }
     }
     window.quit().await.unwrap();
 }

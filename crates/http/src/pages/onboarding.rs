@@ -57,6 +57,10 @@ impl RowState {
     const fn is_broken(&self) -> bool {
         matches!(self, Self::Broken)
     }
+
+    const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
 }
 
 struct Notice {
@@ -92,7 +96,9 @@ pub async fn page(
             failure.as_deref().filter(|_| parameters.provider.as_deref() == Some(listed.id.as_str()));
         row(language, &app.product_name, listed, connection, problem, now)
     });
-    let template = Onboarding { language, product: &app.product_name, rows: rows.collect() };
+    let mut rows: Vec<Row> = rows.collect();
+    rows.sort_by_cached_key(|row| row.name.to_lowercase());
+    let template = Onboarding { language, product: &app.product_name, rows };
     let mut response = render(StatusCode::OK, language, &template, Forms::Provider);
     // Under "no-referrer" browsers would hide from us that our own forms are ours.
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));

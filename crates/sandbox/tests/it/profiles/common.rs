@@ -31,9 +31,11 @@ async fn a_person_clicks_through_the_consent_page() {
     let player = github::player("github").await;
     let page = player.bench.get(&player.path(&[])).await;
     let action = format!("action=\"{}\"", at(player.authorize));
-    for expected in
-        ["Claviger at GitHub (played by the sandbox) asks for access", action.as_str(), "<code>repo</code>"]
-    {
+    for expected in [
+        "Claviger asks for access to your account at GitHub (played by the sandbox)",
+        action.as_str(),
+        "<code>repo</code>",
+    ] {
         assert!(page.text().contains(expected), "{expected} in {}", page.text());
     }
     let path = player.path(&[("decision", "approve"), ("account", "jaan@example.com")]);
