@@ -44,13 +44,12 @@ pub fn with_groups(
             let entry = provider.and_then(|provider| catalog.get(&provider));
             entry.is_some_and(|entry| entry.group.as_ref() == Some(&id))
         };
-        let members: Vec<String> = match &group.members {
-            Some(members) => members.clone(),
-            None => {
-                let written = integrations.iter().filter(|(name, own)| of_group(name, Some(own)));
-                let written = written.map(|(name, _)| name.clone());
-                written.chain(catalog.members(&id).map(|entry| entry.id.to_string())).collect()
-            }
+        let members: Vec<String> = if let Some(members) = &group.members {
+            members.clone()
+        } else {
+            let written = integrations.iter().filter(|(name, own)| of_group(name, Some(own)));
+            let written = written.map(|(name, _)| name.clone());
+            written.chain(catalog.members(&id).map(|entry| entry.id.to_string())).collect()
         };
         for member in members {
             let field = format!("{key}.members");

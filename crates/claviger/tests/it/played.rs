@@ -77,7 +77,7 @@ async fn a_family_and_a_provider_are_there_with_their_consent_and_gone_without_t
     assert!(page.contains("Sandbox") && !page.contains("GitHub"), "{page}");
     let begin = format!("{}/api/oauth/authorize/demo?provider=github", line["backendUrl"].as_str().unwrap());
     let refused = Browser::with_key(line["apiKey"].as_str().unwrap()).get(begin).await;
-    assert_eq!(refused.problem(), (404, "integration_not_found".to_owned()));
+    assert_eq!(refused.problem(), (400, "integration_not_configured".to_owned()));
     for file in fs::read_dir(&data).unwrap() {
         let file = file.unwrap();
         assert!(!file.path().is_dir(), "{file:?} is left");
