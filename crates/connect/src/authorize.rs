@@ -69,7 +69,7 @@ impl Connect {
         check_login_hint(request.login_hint.as_deref())?;
         let integrations = self.to_connect(&request).await?;
         let Some(integration) = integrations.first() else { return Err(Error::Interrupted) };
-        let members = groups::asked(&integrations, own_scopes);
+        let members = groups::asked(&integrations, own_scopes.as_ref());
         let held = self.held_beside(&integrations, &request.subject, &request.label).await?;
         let scopes =
             members.iter().fold(Scopes::default(), |all, member| all.with(&member.scopes)).with(&held);

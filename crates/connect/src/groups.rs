@@ -97,9 +97,8 @@ impl Connect {
                 {
                     held = held.with(&kept_scopes(&connection));
                 }
-                Ok(_) => {}
-                // Its app is gone, so it can't be part of this consent.
-                Err(Error::IntegrationNotConfigured { .. } | Error::IntegrationNotFound { .. }) => {}
+                // Of another group or app, or its app is gone: it can't be part of this consent.
+                Ok(_) | Err(Error::IntegrationNotConfigured { .. } | Error::IntegrationNotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -154,10 +153,10 @@ fn kept_scopes(connection: &Connection) -> Scopes {
 }
 
 /// What each member asks for, in the order of the members.
-pub(crate) fn asked(members: &[Integration], own: Option<Scopes>) -> Vec<Member> {
+pub(crate) fn asked(members: &[Integration], own: Option<&Scopes>) -> Vec<Member> {
     let member = |member: &Integration| Member {
         integration: member.id.clone(),
-        scopes: own.clone().unwrap_or_else(|| member.scopes.clone()),
+        scopes: own.unwrap_or(&member.scopes).clone(),
     };
     members.iter().map(member).collect()
 }

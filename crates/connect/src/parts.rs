@@ -1,7 +1,7 @@
 //! Further tokens of one consent.
 //!
 //! A provider may give several token pairs at once (Slack: the app's own and the person's), or another access token for
-//! another resource from the same refresh token (Microsoft: SharePoint's own API beside Graph). Each is a credential of its
+//! another resource from the same refresh token (Microsoft: the API of a site beside Graph). Each is a credential of its
 //! own, with the consent's as its parent: refreshed by itself, with its own lease and journal, and gone with its parent.
 
 use std::sync::Arc;
@@ -75,10 +75,11 @@ impl Connect {
         let entry = &integration.entry;
         if !is_resource {
             let invalid = |rule: String| Error::InvalidParameter { name: "part", rule };
-            return match entry.parts.contains_key(name) {
-                true => Err(Error::TokenNotGranted { part: name.clone() }),
-                false => Err(invalid(format!("{} gives no such tokens", entry.display_name))),
-            };
+            return Err(if entry.parts.contains_key(name) {
+                Error::TokenNotGranted { part: name.clone() }
+            } else {
+                invalid(format!("{} gives no such tokens", entry.display_name))
+            });
         }
         let invalid = |rule: String| Error::InvalidParameter { name: "resource", rule };
         let scopes = entry.resource_scopes(name).map_err(|error| invalid(error.to_string()))?;

@@ -36,12 +36,11 @@ pub async fn page(
     SpokenLanguage(language): SpokenLanguage,
 ) -> Result<Response, Problem> {
     let group = id.as_str().parse::<GroupId>().ok().and_then(|group| app.connect.group_name(&group));
-    let name = match group {
-        Some(name) => name.to_owned(),
-        None => {
-            let listed = app.connect.integrations().await?.into_iter().find(|listed| listed.id == id);
-            listed.ok_or_else(|| Problem::new(ProblemCode::RouteNotFound))?.entry.display_name.clone()
-        }
+    let name = if let Some(name) = group {
+        name.to_owned()
+    } else {
+        let listed = app.connect.integrations().await?.into_iter().find(|listed| listed.id == id);
+        listed.ok_or_else(|| Problem::new(ProblemCode::RouteNotFound))?.entry.display_name.clone()
     };
     let title = language.with("connected_page", "integration", &name);
     Ok(render(

@@ -768,10 +768,11 @@ pub(crate) async fn rows_of_the_schema_before_get_their_due_time(world: &World) 
     let of_credentials = columns.iter().chain(&later).map(|column| ("credentials", column));
     let of_attempts = ["members", "held", "question", "answer_by"];
     let of_attempts = of_attempts.iter().map(|column| ("attempts", column));
-    let columns: String = of_credentials
+    let columns: Vec<String> = of_credentials
         .chain(of_attempts)
         .map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};"))
         .collect();
+    let columns = columns.concat();
     let back = format!(
         "DROP INDEX credentials_by_due; DROP INDEX credentials_by_lease; DROP INDEX credentials_by_grant_end; \
          DROP INDEX credentials_by_account; DROP INDEX credentials_by_part; DROP INDEX attempts_by_question; \
