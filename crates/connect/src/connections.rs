@@ -53,16 +53,8 @@ impl Connect {
         if connection.credential.is_none() {
             return Ok(Scopes::default());
         }
-        match self.integration(&connection.key.integration, &connection.key.subject).await {
-            Ok(integration) => Ok(integration.scopes.missing_in(&connection.requested_scopes)),
-            // Nothing can be asked for without an app.
-            Err(
-                Error::IntegrationNotConfigured { .. }
-                | Error::IntegrationNotFound { .. }
-                | Error::ProviderNotFound { .. },
-            ) => Ok(Scopes::default()),
-            Err(error) => Err(error),
-        }
+        let asked = self.scopes_of(&connection.key.integration, &connection.key.subject).await?;
+        Ok(asked.map(|scopes| scopes.missing_in(&connection.requested_scopes)).unwrap_or_default())
     }
 
     /// Merges a patch into the product's own data (RFC 7396). Many small patches end where one large one does.

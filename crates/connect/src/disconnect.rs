@@ -9,8 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::{Account, Actor, AuditEvent, CredentialId, Outcome, ProviderId, SubjectId};
-use provider::catalog::Ends;
+use model::{Actor, AuditEvent, Outcome};
 use provider::revoke::is_possible;
 use store::connections::{Connection, ConnectionKey, Disconnected as Left};
 use store::credentials::Credential;
@@ -24,9 +23,6 @@ use crate::{Connect, Error, Result};
 
 /// How long the caller waits for the provider.
 const CALLER_WAITS: Duration = Duration::from_secs(10);
-
-/// More connections than stand on one credential: one of another is among them, if there is any.
-const MAX_SAME_ACCOUNT: u32 = 100;
 
 /// How often a disconnect begins anew because the connection was connected anew meanwhile.
 const MAX_PLANS: usize = 5;
@@ -96,7 +92,10 @@ impl Connect {
         };
         if attempt.as_ref().err() != Some(&RevocationOutcome::Shared) {
             for part in &parts {
-                self.revoke_late(part, part.tokens.clone()).await?;
+                if let Err(error) = self.revoke_late(part, part.tokens.clone()).await {
+                    warn!(integration = %key.integration, credential = %part.id, outcome = "failure", %error,
+                        will_retry = false, "revocation.failed");
+                }
             }
         }
         let event = AuditEvent::new(self.now(), "connection.disconnected", Outcome::Success, by)
@@ -130,7 +129,7 @@ impl Connect {
             let Some(credential) = self.store().credentials.get(&id).await? else { continue };
             let parts = self.store().credentials.parts(&id).await?;
             let now = self.now();
-            let (new, otherwise) = match self.plan(&credential).await? {
+            let (new, otherwise) = match self.plan(&credential) {
                 Plan::Revoke { url } => {
                     let held_until = now + HELD;
                     let new = NewRevocation { id: vault::random::id(), credential: id, url, held_until };
@@ -147,45 +146,18 @@ impl Connect {
     }
 
     /// How the grant of a credential is given back.
-    pub(crate) async fn plan(&self, credential: &Credential) -> Result<Plan> {
+    pub(crate) fn plan(&self, credential: &Credential) -> Plan {
         let unsupported = Plan::Not(RevocationOutcome::Unsupported);
-        let Ok(entry) = self.entry(&credential.provider) else { return Ok(unsupported) };
-        let Some(recipe) = &entry.revocation else { return Ok(unsupported) };
+        let Ok(entry) = self.entry(&credential.provider) else { return unsupported };
+        let Some(recipe) = &entry.revocation else { return unsupported };
         let tokens = &credential.tokens;
         if !is_possible(recipe, tokens.access_token.is_some(), tokens.refresh_token.is_some()) {
-            return Ok(unsupported);
+            return unsupported;
         }
         let Some(address) = self.endpoints_of(&entry, credential).and_then(|found| found.revoke) else {
-            return Ok(unsupported);
+            return unsupported;
         };
-        if recipe.ends == Ends::Grant {
-            let Credential { id, subject, provider, client_id, account, .. } = credential;
-            if self.grant_is_shared(subject, provider, client_id, id, account.as_ref()).await? {
-                return Ok(Plan::Not(RevocationOutcome::Shared));
-            }
-        }
-        Ok(Plan::Revoke { url: address.for_client(&credential.client_id) })
-    }
-}
-
-impl Connect {
-    /// Whether another connection lives by the same grant: one of the subject's, or of whoever else has connected the same
-    /// account to the same app.
-    pub(crate) async fn grant_is_shared(
-        &self,
-        subject: &SubjectId,
-        provider: &ProviderId,
-        client_id: &str,
-        credential: &CredentialId,
-        account: Option<&Account>,
-    ) -> Result<bool> {
-        let accounts = self.store().revocations.accounts(subject, provider, client_id, credential).await?;
-        if stands_elsewhere(account, &accounts) {
-            return Ok(true);
-        }
-        let Some(account) = account else { return Ok(false) };
-        let same = self.store().connections.of_account(client_id, &account.id, MAX_SAME_ACCOUNT).await?;
-        Ok(same.iter().any(|connection| connection.credential.is_some_and(|other| other != *credential)))
+        Plan::Revoke { url: address.for_client(&credential.client_id) }
     }
 }
 
@@ -205,37 +177,5 @@ fn outcome(
         }
         // Failed; still under way; or the task panicked, and the panic is in the log.
         Ok(Ok(Ok(Tried::Failed)) | Err(_)) | Err(_) => RevocationOutcome::Pending,
-    }
-}
-
-/// Whether ending all that an account has granted to our app would end one of these, too. An account that nobody knows may
-/// be the same.
-fn stands_elsewhere(account: Option<&Account>, others: &[Option<Account>]) -> bool {
-    others.iter().any(|other| match (account, other) {
-        (Some(account), Some(other)) => account.id == other.id,
-        _ => true,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use model::Account;
-
-    use super::*;
-
-    #[test]
-    fn a_grant_is_shared_with_the_same_account_and_with_one_that_nobody_knows() {
-        let account = |id: &str| Account { id: id.to_owned(), name: None };
-        let (one, other) = (account("1"), account("2"));
-        for (own, others, shared) in [
-            (Some(&one), vec![], false),
-            (None, vec![], false),
-            (Some(&one), vec![Some(other.clone())], false),
-            (Some(&one), vec![Some(other.clone()), Some(one.clone())], true),
-            (Some(&one), vec![None], true),
-            (None, vec![Some(other)], true),
-        ] {
-            assert_eq!(stands_elsewhere(own, &others), shared, "{own:?} {others:?}");
-        }
     }
 }

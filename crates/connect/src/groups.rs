@@ -12,7 +12,7 @@ use model::{
 };
 use store::attempts::{Attempt, Member};
 use store::connections::{Connection, ConnectionKey, Filter, StateFilter};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::integrations::Integration;
 use crate::{Connect, Error, Result};
@@ -105,9 +105,22 @@ impl Connect {
         Ok(held)
     }
 
+    /// Gathers; what fails stays where it stood, and the connection that was made is none the worse.
+    pub(crate) async fn gather_or_say(
+        &self,
+        attempt: &Attempt,
+        credential: &CredentialId,
+        granted: &Scopes,
+        account: &Account,
+    ) {
+        if let Err(error) = self.gather(attempt, credential, granted, account).await {
+            warn!(subject = %attempt.subject, attempt = %attempt.id, outcome = "failure", %error, "connection.move_failed");
+        }
+    }
+
     /// Lets the subject's other members of the group move to the credential that `attempt` has yielded, where it is the
     /// same account and allows them no less. Then one refresh token serves them all, as at the provider.
-    pub(crate) async fn gather(
+    async fn gather(
         &self,
         attempt: &Attempt,
         credential: &CredentialId,

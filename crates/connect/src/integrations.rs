@@ -209,6 +209,23 @@ impl Connect {
         self.audit(event(self.now(), "integration.removed", by, id, subject)).await
     }
 
+    /// What an integration asks for on behalf of this subject; `None` where nothing can be asked for.
+    pub(crate) async fn scopes_of(&self, id: &IntegrationId, subject: &SubjectId) -> Result<Option<Scopes>> {
+        let of = |provider: &ProviderId, own: Option<Scopes>| {
+            let entry = self.entry(provider).ok()?;
+            Some(own.unwrap_or_else(|| entry.default_scopes.clone()))
+        };
+        if let Some(row) = self.store().integrations.get(id, Some(subject)).await? {
+            return Ok(of(&row.provider, row.scopes));
+        }
+        if let Some(configured) = self.parts.settings.integrations.get(id) {
+            let has_app = configured.client_id.is_some();
+            return Ok(if has_app { of(&configured.provider, configured.scopes.clone()) } else { None });
+        }
+        let row = self.store().integrations.get(id, None).await?;
+        Ok(row.and_then(|row| of(&row.provider, row.scopes)))
+    }
+
     /// The integration with the app credentials that count for this subject. 404 when nobody knows the name, 400 when
     /// there are no credentials for it.
     pub(crate) async fn integration(&self, id: &IntegrationId, subject: &SubjectId) -> Result<Integration> {

@@ -9,10 +9,16 @@ use std::sync::Arc;
 use model::{CredentialId, RefreshToken, Scopes};
 use provider::catalog::Entry;
 use provider::exchange::{PartAnswer, TokenAnswer};
+use provider::format::tokens::UnknownResource;
 use store::connections::{ConnectionKey, Standing};
 use store::credentials::{Credential, Part, SealedTokens};
 
-use crate::{Connect, Error, Result};
+use crate::{Connect, Error};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The most tokens that one consent has beside its own.
+const MAX_PARTS: usize = 20;
 
 /// Which of a connection's tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,6 +89,10 @@ impl Connect {
         }
         let invalid = |rule: String| Error::InvalidParameter { name: "resource", rule };
         let scopes = entry.resource_scopes(name).map_err(|error| invalid(error.to_string()))?;
+        let parts = self.store().credentials.parts(&credential.id).await?;
+        if parts.len() >= MAX_PARTS {
+            return Err(invalid(format!("{MAX_PARTS} resources of one consent are in use already")));
+        }
         let main =
             Credential { integration: integration.id.clone(), provider: entry.id.clone(), ..credential };
         self.add_resource(&main, name, scopes).await?;
@@ -110,9 +120,14 @@ impl Connect {
 }
 
 /// What a refresh of a credential asks for, where it must say so: the scopes of its resource.
-pub(crate) fn scopes_to_ask(credential: &Credential, entry: &Entry) -> Option<Scopes> {
-    let part = credential.part.as_ref()?;
-    entry.resource_scopes(&part.name).ok()
+pub(crate) fn scopes_to_ask(
+    credential: &Credential,
+    entry: &Entry,
+) -> Result<Option<Scopes>, UnknownResource> {
+    match &credential.part {
+        Some(part) if !entry.parts.contains_key(&part.name) => entry.resource_scopes(&part.name).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// What a refresh has granted. An answer speaks of its own tokens alone; with a consent's main tokens stand the scopes of

@@ -148,7 +148,13 @@ impl Connect {
         let standing = self.standing(key, &Which::Own).await?;
         let credential = self.store().credentials.get(&standing.credential).await?;
         let credential = credential.ok_or_else(|| Self::not_found(key))?;
-        let entry = self.entry(&credential.provider).ok().filter(|entry| entry.validation.is_some());
+        // The connection's own API: another member of its group may have yielded the credential.
+        let integration = self.integration(&key.integration, &key.subject).await;
+        let entry = match integration {
+            Ok(integration) => Some(integration.entry),
+            Err(_) => self.entry(&credential.provider).ok(),
+        };
+        let entry = entry.filter(|entry| entry.validation.is_some());
         let Some(entry) = entry else { return Ok((ValidationOutcome::Unsupported, None)) };
         let address = self.endpoints_of(&entry, &credential).and_then(|found| found.validate);
         let Some(address) = address else { return Ok((ValidationOutcome::Unsupported, None)) };

@@ -152,7 +152,10 @@ pub fn read(entry: &Entry, response: &Response, sent: &[&str]) -> Result<TokenAn
     let Some(body) = decode(recipe.encoding, &response.body) else {
         return Err(refused(None, None, Some("the body is not in the entry's encoding")));
     };
-    let error = find(&recipe.error, &body).filter(|error| says_something(error));
+    let error = find(&recipe.error, &body)
+        .filter(|error| says_something(error))
+        // An entry that reads it elsewhere does not hide the registered code (RFC 6749 §5.2).
+        .or_else(|| body.get("error").filter(|error| error.as_str().is_some_and(|code| !code.is_empty())));
     let succeeded = (200..300).contains(&response.status)
         && error.is_none()
         && says_success(recipe.success.as_ref(), &body);
@@ -189,7 +192,9 @@ fn classify(entry: &Entry, status: u16, error: Option<&str>, description: Option
     let described = description.unwrap_or_default().to_lowercase();
     let matching = entry.errors.iter().find(|rule| {
         let part = rule.description_contains.as_deref().unwrap_or_default().to_lowercase();
-        error == Some(rule.error.as_str()) && described.contains(&part)
+        rule.error.as_deref().is_none_or(|code| error == Some(code))
+            && rule.status.is_none_or(|code| status == code)
+            && described.contains(&part)
     });
     if let Some(rule) = matching {
         return rule.means.into();

@@ -72,6 +72,8 @@ pub async fn probe(http: &HttpClient, entry: &Entry, token_url: &str, app: &App)
         Class::Dead | Class::Interaction => Ok(()),
         Class::Configuration if is_about_the_request => Ok(()),
         Class::Malformed if error.status.is_some_and(|status| (400..500).contains(&status)) => Ok(()),
+        // Providers that tell errors with status 200.
+        Class::Malformed if error.error.is_some() => Ok(()),
         Class::Configuration | Class::Throttled | Class::NotSent | Class::Ambiguous | Class::Malformed => {
             Err(error)
         }

@@ -202,7 +202,9 @@ fn judge(
 ) -> Result<Revoked, RevokeError> {
     let body = serde_json::from_slice::<Value>(&response.body).unwrap_or(Value::Null);
     let error = error_code(entry, &body);
-    let succeeded = (200..300).contains(&response.status) && says_success(recipe.success.as_ref(), &body);
+    let succeeded = (200..300).contains(&response.status)
+        && error.is_none()
+        && says_success(recipe.success.as_ref(), &body);
     let names_gone = error.as_ref().is_some_and(|error| recipe.gone_errors.contains(error));
     match (response.status, error.as_deref()) {
         _ if names_gone => Ok(Revoked::AlreadyGone),

@@ -138,6 +138,14 @@ pub trait Credentials: Send + Sync {
     async fn add_part(&self, part: &Credential) -> crate::Result<()>;
     /// Deletes one on which no connection stands; tells whether it did.
     async fn erase(&self, id: &CredentialId) -> crate::Result<bool>;
+    /// Whether there is another consent of this account to this client (RFC 6749 §2.2), or one of which that can't be ruled
+    /// out: where either account is not known. Those count that wait for a person's word.
+    async fn may_share_grant(
+        &self,
+        client_id: &str,
+        account_id: Option<&str>,
+        except: &CredentialId,
+    ) -> crate::Result<bool>;
     /// Names the account that the credential acts for; nothing happens when the credential is gone.
     async fn set_account(&self, id: &CredentialId, account: &Account) -> crate::Result<()>;
 }

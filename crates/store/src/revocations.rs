@@ -85,15 +85,6 @@ pub trait Revocations: Send + Sync {
         due_at: Timestamp,
         last_error: &str,
     ) -> Result<bool>;
-    /// The accounts of the subject's connected credentials at a provider through one of our apps, `except` aside; `None`
-    /// for one whose account nobody knows.
-    async fn accounts(
-        &self,
-        subject: &SubjectId,
-        provider: &ProviderId,
-        client_id: &str,
-        except: &CredentialId,
-    ) -> Result<Vec<Option<Account>>>;
     /// How many are waiting.
     async fn backlog(&self) -> Result<RevocationBacklog>;
 }

@@ -240,6 +240,10 @@ pub(crate) fn gathered(looks: Vec<Look>) -> Option<Look> {
     })
 }
 
+pub(crate) fn credential_id(row: &dyn Columns) -> Result<model::CredentialId> {
+    Reader::of("credentials", "id", row).id()
+}
+
 pub(crate) fn fence(row: &dyn Columns) -> Result<i64> {
     Reader::of("credentials", "fence", row).integer()
 }
@@ -292,13 +296,6 @@ pub(crate) fn revocation(row: &dyn Columns) -> Result<Revocation> {
 pub(crate) fn revocation_backlog(row: &dyn Columns) -> Result<RevocationBacklog> {
     let mut row = Reader::of("revocations", "count, oldest", row);
     Ok(RevocationBacklog { count: row.integer()?, oldest: row.optional_time()? })
-}
-
-/// Reads `id, account` of a credential.
-pub(crate) fn account(row: &dyn Columns) -> Result<Option<Account>> {
-    let mut row = Reader::of("credentials", "id, account", row);
-    row.skip(1);
-    row.optional_json()
 }
 
 pub(crate) fn hold(row: &dyn Columns) -> Result<Hold> {

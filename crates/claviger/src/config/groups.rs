@@ -1,6 +1,6 @@
 //! `[groups.NAME]`: the members of a group share one app, so its credentials are set once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{GroupId, ProviderId};
 use provider::catalog::Catalog;
@@ -44,8 +44,8 @@ pub fn with_groups(
             let entry = provider.and_then(|provider| catalog.get(&provider));
             entry.is_some_and(|entry| entry.group.as_ref() == Some(&id))
         };
-        let members: Vec<String> = if let Some(members) = &group.members {
-            members.clone()
+        let members: BTreeSet<String> = if let Some(members) = &group.members {
+            members.iter().cloned().collect()
         } else {
             let written = integrations.iter().filter(|(name, own)| of_group(name, Some(own)));
             let written = written.map(|(name, _)| name.clone());
@@ -65,6 +65,15 @@ pub fn with_groups(
 }
 
 fn take_over(name: &str, own: &mut Integration, group: &Group) -> Result<(), ConfigError> {
+    if own.attempt_ttl.is_none() {
+        own.attempt_ttl.clone_from(&group.attempt_ttl);
+    }
+    for (parameter, value) in &group.parameters {
+        own.parameters.entry(parameter.clone()).or_insert_with(|| value.clone());
+    }
+    if group.client_id.is_none() && group.client_secret.is_none() && group.redirect_uri.is_none() {
+        return Ok(());
+    }
     if own.client_id.is_some() || own.client_secret.is_some() || own.redirect_uri.is_some() {
         let problem = "has an app of its own, and its group has one";
         let mend = "set client_id, client_secret and redirect_uri on the group alone: one consent serves all members";
@@ -73,11 +82,5 @@ fn take_over(name: &str, own: &mut Integration, group: &Group) -> Result<(), Con
     own.client_id.clone_from(&group.client_id);
     own.client_secret.clone_from(&group.client_secret);
     own.redirect_uri.clone_from(&group.redirect_uri);
-    if own.attempt_ttl.is_none() {
-        own.attempt_ttl.clone_from(&group.attempt_ttl);
-    }
-    for (parameter, value) in &group.parameters {
-        own.parameters.entry(parameter.clone()).or_insert_with(|| value.clone());
-    }
     Ok(())
 }

@@ -114,7 +114,7 @@ impl Connect {
             account
         };
         if let Some(account) = account {
-            self.gather(attempt, &id, &granted, &account).await?;
+            self.gather_or_say(attempt, &id, &granted, &account).await;
         }
         Ok(Exchanged::Connected { missing: attempt.scopes.missing_in(&granted) })
     }

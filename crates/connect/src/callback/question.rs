@@ -10,7 +10,7 @@ use model::{Account, Actor, AuditEvent, IntegrationId, Outcome, ProblemCode, Sec
 use store::attempts::Question;
 use store::connections::ConnectionKey;
 use store::credentials::Credential;
-use tracing::info;
+use tracing::{info, warn};
 use vault::TokenHash;
 
 use super::Destination;
@@ -26,8 +26,8 @@ const SETTLE_AFTER: Duration = Duration::from_mins(5);
 pub struct Asked {
     /// The integration's name.
     pub integration: String,
-    /// The account that is connected now; `None` when it has been disconnected meanwhile.
-    pub before: Option<Account>,
+    /// The account whose place it would take.
+    pub before: Account,
     /// The account that has just consented.
     pub after: Account,
 }
@@ -52,17 +52,14 @@ impl Connect {
         let found = self.store().attempts.question(&TokenHash::of(link), self.now()).await?;
         let question = found.ok_or(Error::InvalidTicket)?;
         let credential = self.store().credentials.get(&question.held).await?.ok_or(Error::InvalidTicket)?;
+        let after = credential.account.ok_or(Error::InvalidTicket)?;
+        let accounts = self.consents_before(&question).await?.into_iter().filter_map(|(old, _)| old.account);
+        let before = accounts.into_iter().find(|account| account.id != after.id);
         let attempt = &question.attempt;
-        let mut before = None;
-        for member in attempt.members() {
-            let key = key(&question, member.integration);
-            let connection = self.store().connections.get(&key).await?;
-            before = before.or(connection.and_then(|connection| connection.account));
-        }
         Ok(Asked {
             integration: self.entry(&attempt.provider)?.display_name.clone(),
-            before,
-            after: credential.account.ok_or(Error::InvalidTicket)?,
+            before: before.ok_or(Error::InvalidTicket)?,
+            after,
         })
     }
 
@@ -93,10 +90,15 @@ impl Connect {
                 let held = self.store().credentials.get(&question.held).await?;
                 let credential = held.ok_or(Error::InvalidTicket)?;
                 let before = self.consents_before(question).await?;
+                if before.is_empty() {
+                    // Disconnected meanwhile: that counts, and not an answer to what was asked before.
+                    self.let_go(question).await?;
+                    return Err(Error::InvalidTicket);
+                }
                 self.stand_on(attempt, &credential, &[]).await?;
                 self.give_back_replaced(&credential, &before).await?;
                 if let Some(account) = &credential.account {
-                    self.gather(attempt, &credential.id, &credential.tokens.scopes, account).await?;
+                    self.gather_or_say(attempt, &credential.id, &credential.tokens.scopes, account).await;
                 }
                 self.store().attempts.settle_question(&attempt.id).await?;
             }
@@ -114,12 +116,6 @@ impl Connect {
         let event = AuditEvent::new(self.now(), "account.decided", Outcome::Success, by).reason(word);
         let event = event.subject(&attempt.subject).target(&attempt.integration);
         self.audit(event.fact("attempt", attempt.id.to_string())).await
-    }
-
-    /// Whether no connection stands on the consent: a process that died may have put an answer into effect by half.
-    async fn is_nobodys(&self, question: &Question) -> Result<bool> {
-        let consents = self.consents_before(question).await?;
-        Ok(consents.iter().all(|(credential, _)| credential.id != question.held))
     }
 
     /// What the question's connections stand on, each with its parts.
@@ -156,22 +152,27 @@ impl Connect {
 
     /// Settles what nobody has answered in time: the consent that was held is given back and erased.
     pub async fn sweep_questions(&self) -> Result<usize> {
+        if self.store().refreshes.held().await?.is_some() {
+            return Ok(0);
+        }
         let questions = self.store().attempts.unanswered(self.now() - SETTLE_AFTER, SETTLE_AT_ONCE).await?;
         for question in &questions {
-            self.let_go(question).await?;
+            if let Err(error) = self.let_go(question).await {
+                warn!(attempt = %question.attempt.id, outcome = "failure", %error, "question.sweep_failed");
+            }
         }
         Ok(questions.len())
     }
 
     /// Gives a consent back, on which no connection stands, and erases it.
     async fn let_go(&self, question: &Question) -> Result<()> {
-        if let Some(held) = self.store().credentials.get(&question.held).await?
-            && self.is_nobodys(question).await?
-        {
+        if let Some(held) = self.store().credentials.get(&question.held).await? {
             let parts = self.store().credentials.parts(&held.id).await?;
-            self.give_back_later(&held, &parts).await?;
+            // Only what was nobody's when it was erased is given back: a living connection's grant never is.
+            if self.store().credentials.erase(&held.id).await? {
+                self.give_back_later(&held, &parts).await?;
+            }
         }
-        self.store().credentials.erase(&question.held).await?;
         Ok(self.store().attempts.settle_question(&question.attempt.id).await?)
     }
 }

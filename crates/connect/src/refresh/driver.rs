@@ -364,7 +364,15 @@ impl Driver<'_> {
             info!(%subject, %integration, credential = %self.id, trigger = self.trigger.word(), expires_in_ms,
                 "refresh.started");
         }
-        let asked = parts::scopes_to_ask(&look.credential, &self.job.entry);
+        let Ok(asked) = parts::scopes_to_ask(&look.credential, &self.job.entry) else {
+            // Without its scopes the answer would be another resource's token.
+            return Answer::Refused {
+                class: Class::Interaction,
+                error: "unknown_resource".to_owned(),
+                retry_after: None,
+                silent: false,
+            };
+        };
         let rotates = self.job.rules.replay != Replay::Free;
         let request = Refresh {
             entry: &self.job.entry,
@@ -378,7 +386,7 @@ impl Driver<'_> {
         // Boxed: what a call keeps on the way is large, and a flight waits long.
         let answer = match Box::pin(refresh(&self.plane.parts.http, request)).await {
             Ok(answer) => answer,
-            Err(error) => return refused(&error),
+            Err(error) => return refused(&error, look.credential.part.is_some()),
         };
         let scopes = parts::granted(&look.credential, &self.job.entry, &answer);
         Answer::Tokens(Box::new(self.plane.seal_tokens(&self.id, &self.job.entry, &answer, scopes)))
@@ -391,6 +399,10 @@ impl Driver<'_> {
     }
 
     fn tell_circuit(&self, answer: &Answer) {
+        // What is asked for a part, the caller has named: it says nothing of the app.
+        if self.is_part() && !matches!(answer, Answer::Tokens(_)) {
+            return;
+        }
         let told = match answer {
             Answer::Withheld => return,
             Answer::Tokens(_) => Told::Works,
@@ -398,6 +410,8 @@ impl Driver<'_> {
                 // A refusal counts as a death only when it is believed to be one.
                 Class::Dead | Class::Interaction => return,
                 Class::Configuration => Told::RefusesUs(Some(error.clone())),
+                // It answers, and what it says of this one connection says nothing of the others.
+                Class::Malformed if *error != class.word() && !error.starts_with("http_") => return,
                 Class::NotSent | Class::Throttled | Class::Ambiguous | Class::Malformed => {
                     Told::Fails(*retry_after)
                 }
@@ -406,7 +420,14 @@ impl Driver<'_> {
         self.plane.tell_circuit(&self.job.probe.key, &told);
     }
 
+    fn is_part(&self) -> bool {
+        self.flight.look().is_some_and(|look| look.credential.part.is_some())
+    }
+
     fn judge(&self) -> bool {
+        if self.is_part() {
+            return true;
+        }
         let (circuits, key, now) = (&self.refreshing.circuits, &self.job.probe.key, self.plane.now());
         self.plane.tell_circuit(key, &Told::Dead);
         circuits.believes(key, now)
@@ -564,12 +585,15 @@ async fn permit(semaphore: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     semaphore.acquire_owned().await.ok()
 }
 
-fn refused(error: &AnswerError) -> Answer {
+fn refused(error: &AnswerError, is_part: bool) -> Answer {
     if error.is_withheld() {
         return Answer::Withheld;
     }
+    // A resource that the provider does not know, or that nobody consented to.
+    let names_request =
+        matches!(error.error.as_deref(), Some("invalid_scope" | "invalid_resource" | "invalid_target"));
     Answer::Refused {
-        class: error.class,
+        class: if is_part && names_request { Class::Interaction } else { error.class },
         error: error.error.clone().unwrap_or_else(|| match error.status {
             Some(status) => format!("http_{status}"),
             None => error.class.word().to_owned(),

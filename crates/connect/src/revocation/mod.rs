@@ -81,7 +81,8 @@ impl From<RevokeError> for Failure {
 impl Connect {
     /// Gives back what is due, and waits for it. Answers whether more may be waiting.
     pub async fn revoke_due(&self) -> Result<bool> {
-        if self.refreshing.is_stopping() {
+        // A restored store may know of revocations whose grants have been renewed since.
+        if self.refreshing.is_stopping() || self.store().refreshes.held().await?.is_some() {
             return Ok(false);
         }
         let now = self.now();
@@ -119,7 +120,7 @@ impl Connect {
 
     /// Takes over tokens that a provider gave when their connection was gone already.
     pub(crate) async fn revoke_late(&self, credential: &Credential, tokens: SealedTokens) -> Result<()> {
-        let Plan::Revoke { url } = self.plan(credential).await? else { return Ok(()) };
+        let Plan::Revoke { url } = self.plan(credential) else { return Ok(()) };
         let now = self.now();
         let revocation = Revocation {
             id: vault::random::id(),
@@ -179,13 +180,15 @@ impl Connect {
         }
     }
 
-    /// Where a revocation ends all that an account has granted, a new consent of it would end as well.
+    /// Where a revocation ends all that an account has granted, another consent of it would end as well. One whose account
+    /// nobody knows may be of the same.
     async fn is_superseded(&self, revocation: &Revocation, entry: &Entry) -> Result<bool> {
         if entry.revocation.as_ref().is_none_or(|recipe| recipe.ends != Ends::Grant) {
             return Ok(false);
         }
-        let Revocation { subject, provider, client_id, credential, account, .. } = revocation;
-        self.grant_is_shared(subject, provider, client_id, credential, account.as_ref()).await
+        let account = revocation.account.as_ref().map(|account| account.id.as_str());
+        let credentials = &self.store().credentials;
+        Ok(credentials.may_share_grant(&revocation.client_id, account, &revocation.credential).await?)
     }
 
     async fn give_back(

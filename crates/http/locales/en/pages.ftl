@@ -10,10 +10,8 @@ connected_page = { $integration } is connected
 account_question = Which account?
     .lead = You just signed in to { $integration } as { $after }. Until now { $product } has worked with { $before } there.
     .detail = If you switch, { $product } works with { $after } from now on and forgets its key for { $before }.
-    .lead_alone = You just signed in to { $integration } as { $after }. Shall { $product } work with this account?
     .use = Use { $account }
     .keep = Keep { $account }
-    .no = Do not connect
 
 onboarding = Connect your tools
     .lead = Connect the tools that { $product } should work with. You can add or remove tools at any time.

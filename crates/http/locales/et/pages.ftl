@@ -10,10 +10,8 @@ connected_page = { $integration } on ühendatud
 account_question = Kumb konto?
     .lead = Logisid just teenusesse { $integration } sisse kontoga { $after }. Seni on { $product } kasutanud seal kontot { $before }.
     .detail = Kui vahetad, kasutab { $product } edaspidi kontot { $after } ja unustab konto { $before } võtme.
-    .lead_alone = Logisid just teenusesse { $integration } sisse kontoga { $after }. Kas { $product } võib seda kontot kasutada?
     .use = Kasuta kontot { $account }
     .keep = Jäta { $account }
-    .no = Ära ühenda
 
 onboarding = Ühenda oma tööriistad
     .lead = Ühenda tööriistad, millega { $product } peaks töötama. Neid saab igal ajal lisada ja eemaldada.

@@ -27,7 +27,7 @@ struct Page<'a> {
     language: Language,
     product: &'a str,
     integration: &'a str,
-    before: Option<&'a str>,
+    before: &'a str,
     after: &'a str,
     link: &'a str,
 }
@@ -43,7 +43,7 @@ pub async fn page(
         language,
         product: &app.product_name,
         integration: &asked.integration,
-        before: asked.before.as_ref().map(name),
+        before: name(&asked.before),
         after: name(&asked.after),
         link: &link,
     };

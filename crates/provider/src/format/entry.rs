@@ -233,8 +233,10 @@ pub struct Regions {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRule {
-    /// The error code, exactly.
-    pub error: String,
+    /// Only with this error code, exactly.
+    pub error: Option<String>,
+    /// Only with this status.
+    pub status: Option<u16>,
     /// Only when the description contains this, in whatever case.
     pub description_contains: Option<String>,
     /// Its meaning.

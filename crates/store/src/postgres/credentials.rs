@@ -12,6 +12,8 @@ use crate::{Result, rows};
 const GET: &str = concat!("SELECT ", credential_columns!(), " FROM credentials WHERE id = $1");
 const PARTS: &str =
     concat!("SELECT ", credential_columns!(), " FROM credentials WHERE parent = $1 ORDER BY part");
+const MAY_SHARE_GRANT: &str = "SELECT id FROM credentials WHERE client_id = $1 AND id <> $3 AND parent IS NULL \
+    AND ($2::text IS NULL OR account_id IS NULL OR account_id = $2) LIMIT 1";
 const SET_ACCOUNT: &str = "UPDATE credentials SET account = $2, account_id = $3 WHERE id = $1";
 
 #[async_trait]
@@ -33,6 +35,21 @@ impl Credentials for Postgres {
         let mut client = self.client().await?;
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, erase_alone(&mut client, id)).await;
         settle(client, answer)
+    }
+
+    async fn may_share_grant(
+        &self,
+        client_id: &str,
+        account_id: Option<&str>,
+        except: &CredentialId,
+    ) -> Result<bool> {
+        let values = [
+            Value::text("credentials.client_id", client_id)?,
+            value::optional_text("credentials.account_id", account_id)?,
+            Value::word(except),
+        ];
+        let found = self.find(MAY_SHARE_GRANT, &values, rows::credential_id).await?;
+        Ok(found.is_some())
     }
 
     async fn set_account(&self, id: &CredentialId, account: &Account) -> Result<()> {

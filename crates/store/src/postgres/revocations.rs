@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use model::{Account, CredentialId, ProviderId, RevocationId, SubjectId, Timestamp};
+use model::{RevocationId, Timestamp};
 
 use super::Postgres;
 use crate::revocations::{Revocation, RevocationBacklog, Revocations};
@@ -21,8 +21,6 @@ const TAKE_DUE: &str = concat!(
 );
 const DONE: &str = "DELETE FROM revocations WHERE id = $1";
 const FAILED: &str = "UPDATE revocations SET due_at = $3, last_error = $4 WHERE id = $1 AND attempts = $2";
-const ACCOUNTS: &str = "SELECT DISTINCT k.id, k.account FROM connections c JOIN credentials k ON k.id = c.credential \
-    WHERE c.subject = $1 AND k.provider = $2 AND k.client_id = $3 AND k.id <> $4";
 const BACKLOG: &str = "SELECT count(*), min(created_at) FROM revocations";
 
 #[async_trait]
@@ -51,18 +49,6 @@ impl Revocations for Postgres {
     ) -> Result<bool> {
         let error = Value::text("revocations.last_error", last_error)?;
         Ok(self.execute(FAILED, &[Value::word(id), attempt.into(), due_at.into(), error]).await? > 0)
-    }
-
-    async fn accounts(
-        &self,
-        subject: &SubjectId,
-        provider: &ProviderId,
-        client_id: &str,
-        except: &CredentialId,
-    ) -> Result<Vec<Option<Account>>> {
-        let client_id = Value::text("credentials.client_id", client_id)?;
-        let values = [Value::word(subject), Value::word(provider), client_id, Value::word(except)];
-        self.all(ACCOUNTS, &values, rows::account).await
     }
 
     async fn backlog(&self) -> Result<RevocationBacklog> {

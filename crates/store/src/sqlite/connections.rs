@@ -67,7 +67,8 @@ const DISCONNECT: &str = "UPDATE connections SET credential = NULL, generation =
     WHERE subject = ?1 AND integration = ?2 AND label = ?3";
 
 const MOVE_TO: &str = "UPDATE connections SET credential = ?5, generation = generation + 1, updated_at = ?6 \
-    WHERE subject = ?1 AND integration = ?2 AND label = ?3 AND credential = ?4";
+    WHERE subject = ?1 AND integration = ?2 AND label = ?3 AND credential = ?4 \
+    AND EXISTS (SELECT 1 FROM credentials WHERE id = ?5)";
 const OF_ACCOUNT: &str = concat!(
     "SELECT ",
     connection_columns!(),

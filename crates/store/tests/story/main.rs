@@ -76,7 +76,7 @@ told! {
         leases_are_timed_by_the_clock_of_the_database, rows_of_the_schema_before_get_their_due_time;
     revocations: a_disconnect_turns_the_tokens_into_a_revocation, the_last_member_of_a_group_makes_the_revocation,
         a_plan_for_another_credential_changes_nothing, each_due_revocation_goes_to_one_of_two_replicas,
-        only_the_attempt_under_way_ends_a_revocation, accounts_at_a_provider_are_those_of_living_connections;
+        only_the_attempt_under_way_ends_a_revocation, a_grant_may_be_shared_with_the_same_account_and_with_one_that_nobody_knows;
     damage: a_damaged_row_is_an_error_that_names_its_table, a_damaged_row_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
     opening: a_newer_schema_is_refused, an_old_schema_is_not_touched_when_migrating_is_forbidden,
         eight_processes_that_start_at_once_all_come_up, migrating_twice_does_nothing;

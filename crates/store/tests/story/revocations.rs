@@ -5,11 +5,12 @@ use std::sync::Arc;
 use model::Account;
 use store::Store;
 use store::connections::{ConnectionKey, Disconnected, NewConnection};
+use store::credentials::Part;
 use store::revocations::{NewRevocation, Revocation, RevocationBacklog};
 use tokio::sync::Barrier;
 use vault::random;
 
-use crate::world::{World, at, key, new_connection, octets, put_tokens, tokens};
+use crate::world::{World, at, attempt, hash, key, new_connection, octets, put_tokens, tokens};
 
 const URL: &str = "https://provider.example/revoke";
 
@@ -164,29 +165,34 @@ pub(crate) async fn only_the_attempt_under_way_ends_a_revocation(world: &World) 
     assert_eq!((read.last_error, read.label), (revocation.last_error, None));
 }
 
-pub(crate) async fn accounts_at_a_provider_are_those_of_living_connections(world: &World) {
-    let work = ConnectionKey { label: "work".parse().unwrap(), ..key("anna", "github") };
-    let mut new = new_connection(&work, "work", 1);
-    new.credential.account = Some(Account { id: "18".to_owned(), name: None });
-    let mut unknown = new_connection(&key("anna", "gitlab"), "unknown", 1);
-    unknown.credential.provider = "github".parse().unwrap();
-    unknown.credential.account = None;
+pub(crate) async fn a_grant_may_be_shared_with_the_same_account_and_with_one_that_nobody_knows(
+    world: &World,
+) {
+    let (one, two) = (&world.one, &world.two);
     let own = new_connection(&key("anna", "github"), "own", 1);
-    for new in [&new, &unknown, &own, &new_connection(&key("bert", "github"), "of bert", 1)] {
-        world.one.connections.connect(new).await.unwrap();
-    }
-    let of = async |client_id: &str, except: &NewConnection| {
-        let (subject, provider) = ("anna".parse().unwrap(), "github".parse().unwrap());
-        let found =
-            world.two.revocations.accounts(&subject, &provider, client_id, &except.credential.id).await;
-        let mut ids: Vec<_> = found.unwrap().into_iter().map(|account| account.map(|one| one.id)).collect();
-        ids.sort();
-        ids
+    one.connections.connect(&own).await.unwrap();
+    let shared = async |client_id: &str, account: Option<&str>| {
+        two.credentials.may_share_grant(client_id, account, &own.credential.id).await.unwrap()
     };
-    let some = |id: &str| Some(id.to_owned());
-    assert_eq!(of("our app", &own).await, [None, some("18")]);
-    assert_eq!(of("our app", &new).await, [None, some("17")]);
-    assert!(of("another app", &own).await.is_empty());
-    world.one.connections.disconnect(&work, "operator", at(2), None).await.unwrap();
-    assert_eq!(of("our app", &own).await, [None]);
+    assert!(!shared("our app", Some("17")).await && !shared("our app", None).await);
+
+    let mut other = new_connection(&key("bert", "github"), "another account", 1);
+    other.credential.account = Some(Account { id: "18".to_owned(), name: None });
+    one.connections.connect(&other).await.unwrap();
+    assert!(!shared("our app", Some("17")).await);
+    assert!(shared("our app", Some("18")).await, "whoever it belongs to");
+    assert!(shared("our app", None).await, "it may be the same");
+    assert!(!shared("another app", Some("18")).await && !shared("another app", None).await);
+
+    let held = attempt(0);
+    one.attempts.create_started(&held, &hash("state")).await.unwrap();
+    let mut unknown = new_connection(&key("carl", "github"), "unknown", 1).credential;
+    unknown.account = None;
+    one.attempts.ask(&held.id, std::slice::from_ref(&unknown), &hash("question"), at(9)).await.unwrap();
+    assert!(shared("our app", Some("17")).await, "a consent that waits may be the same");
+    let mut part = new_connection(&key("anna", "github"), "part", 1).credential;
+    part.part = Some(Part { of: own.credential.id, name: "user".to_owned() });
+    one.credentials.erase(&unknown.id).await.unwrap();
+    one.credentials.add_part(&part).await.unwrap();
+    assert!(!shared("our app", Some("17")).await, "its own part is no other consent");
 }
