@@ -15,6 +15,7 @@ mod groups;
 mod matrix;
 mod pages;
 mod processes;
+mod quirks;
 mod refresh;
 mod replicas;
 mod requirement_001;

@@ -5,7 +5,8 @@ mod life;
 
 use cases::{CASES, case};
 
-const HEAD: &str = "| provider | authorize | callback | refresh | dead grant | revoke | validate | identity | seen by |";
+const HEAD: &str =
+    "| provider | authorize | callback | refresh | dead grant | revoke | validate | identity | seen by |";
 
 macro_rules! each {
     ($($id:ident)*) => {
@@ -38,6 +39,7 @@ async fn table() {
         table.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     println!("{table}");
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/providers-seen.md")).unwrap();
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/providers-seen.md"))
+        .unwrap();
     assert!(page.contains(&table), "docs/providers-seen.md has another table; put this one there:\n{table}");
 }

@@ -201,12 +201,17 @@ async fn zoho_calendar_takes_the_clients_own_app_first_and_without_any_it_is_400
 async fn each_product_of_zoho_is_connected_and_its_api_takes_the_token() {
     let world = zoho_played().await;
     for (tool, api, scopes) in [
-        ("zoho_crm", "www.zohoapis.com/crm/v8/settings/modules", json!(["ZohoCRM.modules.ALL", "ZohoCRM.settings.ALL"])),
+        (
+            "zoho_crm",
+            "www.zohoapis.com/crm/v8/settings/modules",
+            json!(["ZohoCRM.modules.ALL", "ZohoCRM.settings.ALL"]),
+        ),
         ("zoho_calendar", "calendar.zoho.com/api/v1/calendars", json!(["ZohoCalendar.calendar.ALL"])),
     ] {
         // The label keeps them apart: with one label the second would widen the first.
         let arrived = world.consent(&format!("provider={tool}&label={tool}")).await;
-        let expected = format!("https://app.example.com/admin/clients/client-7?oauth=success&provider={tool}");
+        let expected =
+            format!("https://app.example.com/admin/clients/client-7?oauth=success&provider={tool}");
         assert_eq!(arrived.as_str(), expected);
         let token = world.of(&format!("{tool}/token?label={tool}")).await.expect(200).json();
         assert!(world.is_taken(Method::GET, api, token["access_token"].as_str().unwrap()).await, "{tool}");

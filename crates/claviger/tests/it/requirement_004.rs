@@ -175,7 +175,8 @@ async fn pkce_jiras_authorization_url_has_a_code_challenge() {
 
 #[tokio::test]
 async fn pkce_atlassian_microsoft_google_have_it() {
-    let tools = ["jira", "confluence", "outlook", "teams", "onedrive", "onenote", "sharepoint", "google_workspace"];
+    let tools =
+        ["jira", "confluence", "outlook", "teams", "onedrive", "onenote", "sharepoint", "google_workspace"];
     let lines = tools.map(|tool| app(&format!("integrations.{tool}"), "any"));
     let world = World::configured(&lines.concat()).await;
     let mut challenges = BTreeSet::new();

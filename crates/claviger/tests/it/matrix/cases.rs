@@ -152,11 +152,7 @@ pub(super) const CASES: [Case; 15] = [
         scope: "offline_access openid profile email User.Read Files.ReadWrite",
         ..OUTLOOK
     },
-    Case {
-        id: "onenote",
-        scope: "offline_access openid profile email User.Read Notes.ReadWrite",
-        ..OUTLOOK
-    },
+    Case { id: "onenote", scope: "offline_access openid profile email User.Read Notes.ReadWrite", ..OUTLOOK },
     Case {
         id: "sharepoint",
         scope: "offline_access openid profile email User.Read Sites.Read.All",

@@ -100,11 +100,8 @@ impl Life {
         let shown = format!("{}{}", url.origin().ascii_serialization(), url.path());
         assert_eq!(shown, world.at(case.authorize));
         let redirect_uri = format!("{}/api/oauth/callback/{}", world.url, case.callback);
-        let mut expected = vec![
-            ("client_id", case.app),
-            ("redirect_uri", &redirect_uri),
-            ("response_type", "code"),
-        ];
+        let mut expected =
+            vec![("client_id", case.app), ("redirect_uri", &redirect_uri), ("response_type", "code")];
         expected.extend(case.parameters);
         for (name, value) in &expected {
             assert_eq!(parameter(&url, name).as_deref(), Some(*value), "{name} in {url}");
@@ -245,7 +242,10 @@ impl Life {
         }
         assert_eq!(world.of(&path).await.problem(), (409, "reconnect_required".to_owned()));
         let connection = world.connection(case.id).await;
-        assert_eq!((&connection["status"], &connection["reason"]), (&json!("broken"), &json!("grant_revoked")));
+        assert_eq!(
+            (&connection["status"], &connection["reason"]),
+            (&json!("broken"), &json!("grant_revoked"))
+        );
         let (asked, _) = world.refreshes(case.app).await;
         assert_eq!(world.of(&path).await.problem().0, 409);
         assert_eq!(world.refreshes(case.app).await.0, asked, "it is not asked again");
