@@ -1,4 +1,4 @@
-//! Microsoft: SharePoint's own API takes tokens of its own, from the consent's one refresh token.
+//! Microsoft: `SharePoint`'s own API takes tokens of its own, from the consent's one refresh token.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ const GRAPH: &str = "sharepoint/token";
 const CONTOSO: &str = "sharepoint/token?resource=https://contoso.sharepoint.com";
 
 async fn taken_by(world: &World, token: &str) -> [bool; 3] {
-    let taken = async |path: &str| world.is_taken(Method::GET, path, token).await;
+    let takes = async |path: &str| world.is_taken(Method::GET, path, token).await;
     [
-        taken("graph.microsoft.com/oidc/userinfo").await,
-        taken("contoso.sharepoint.com/_api/web").await,
-        taken("fabrikam.sharepoint.com/_api/web").await,
+        takes("graph.microsoft.com/oidc/userinfo").await,
+        takes("contoso.sharepoint.com/_api/web").await,
+        takes("fabrikam.sharepoint.com/_api/web").await,
     ]
 }
 
