@@ -150,10 +150,12 @@ impl Connect {
         self.check_browser(&attempt, state, &arrival.cookies).await?;
 
         // 4. once
-        let Some(attempt) = self.store().attempts.consume(&hash, self.now()).await? else {
+        let Some(consumed) = self.store().attempts.consume(&hash, self.now()).await? else {
             let reason = Reason { code: ProblemCode::InvalidState, word: "used" };
             return self.refuse(Some(&attempt), reason).await;
         };
+        // The store has erased the verifier: from here on this is its only copy.
+        let attempt = Attempt { code_verifier: attempt.code_verifier, ..consumed };
         let spent_cookie = (attempt.binding == Binding::Cookie).then(|| hop::cookie_name(state));
 
         // 5. to 7., also when the browser goes away meanwhile

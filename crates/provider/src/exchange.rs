@@ -89,6 +89,10 @@ impl TokenAnswer {
         let mut all: Vec<String> = main.into();
         all.extend(parts.flat_map(Vec::<String>::from));
         all.extend(unlisted.map(str::to_owned));
+        // Asked for by the other name, it is granted by that name too.
+        let is_granted = |scope: &&str| entry.scope_aliases.get(*scope).is_some_and(|own| all.contains(own));
+        let by_other_names: Vec<&str> = requested.iter().filter(is_granted).collect();
+        all.extend(by_other_names.into_iter().map(str::to_owned));
         all.into()
     }
 

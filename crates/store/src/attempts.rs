@@ -121,7 +121,7 @@ pub trait Attempts: Send + Sync {
     /// Reads the attempt that has this state, used and expired ones too.
     async fn find(&self, state: &TokenHash) -> Result<Option<Attempt>>;
     /// Uses up the attempt. Of any number of callers, on any number of replicas, one gets it; an attempt that was used
-    /// or has expired at `now` yields `None`.
+    /// or has expired at `now` yields `None`. Its verifier is erased; who needs it has read it before.
     async fn consume(&self, state: &TokenHash, now: Timestamp) -> Result<Option<Attempt>>;
     /// Keeps what a consent has yielded until the person says whether it may take the place of what was there: writes the
     /// credential, on which no connection stands yet, with its parts after it, and the question's link.

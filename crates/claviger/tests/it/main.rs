@@ -16,6 +16,7 @@ mod matrix;
 mod pages;
 mod played;
 mod processes;
+mod quirks;
 mod refresh;
 mod replicas;
 mod requirement_001;

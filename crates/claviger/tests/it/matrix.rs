@@ -32,12 +32,14 @@ each! {
 /// `docs/providers-seen.md` has the table that this prints: `cargo test … matrix::table -- --nocapture`.
 #[tokio::test]
 async fn table() {
-    let mut table = format!("{HEAD}\n|{}\n", " --- |".repeat(HEAD.matches('|').count() - 1));
+    let mut lines = vec![HEAD.to_owned(), format!("|{}", " --- |".repeat(HEAD.matches('|').count() - 1))];
     for case in CASES {
         let mut cells = life::of(case).await;
-        cells.push(["the sandbox", case.foreign].join(if case.foreign.is_empty() { "" } else { ", " }));
-        table.push_str(&format!("| {} |\n", cells.join(" | ")));
+        let also = if case.foreign.is_empty() { String::new() } else { format!(", {}", case.foreign) };
+        cells.push(format!("the sandbox{also}"));
+        lines.push(format!("| {} |", cells.join(" | ")));
     }
+    let table = lines.join("\n") + "\n";
     println!("{table}");
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/providers-seen.md"))
         .unwrap();

@@ -1,7 +1,7 @@
 //! Requirement 001, line by line: OAuth for Zoho CRM, per client, with a one-time state of ten minutes.
 //!
 //! Zoho itself can't run here. Its authorization request is checked at Zoho's own address; the way back is walked at
-//! the sandbox under Zoho's entry name, by an entry file of the operator.
+//! the sandbox, which plays Zoho, with the facts of Zoho's own entries.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::harness::browser::parameter;
+use crate::harness::played::app;
 use crate::harness::{Browser, World, on_both_stores};
 
 const ZOHO: &str = "[integrations.zoho_crm]\nclient_id = \"zoho-instance\"\nclient_secret = \"zoho-secret\"\n[connect]\ndefault_provider = \"zoho_crm\"\n";
@@ -157,37 +158,80 @@ on_both_stores! {
     }
 }
 
-#[tokio::test]
-async fn what_the_provider_adds_to_its_answer_is_kept_and_handed_out() {
-    let zoho = provider_that_answers(r#"{"access_token": "1000.abc", "refresh_token": "1000.def", "expires_in": 3600,
-        "api_domain": "https://www.zohoapis.eu", "token_type": "Bearer", "scope": "ZohoCRM.modules.ALL ZohoCRM.settings.ALL"}"#).await;
-    let host = zoho.trim_start_matches("http://").to_owned();
-    let folder = tempfile::tempdir().unwrap();
-    // Zoho's own entry, at an address where it can be reached.
-    let entry = include_str!("../../../provider/catalog/zoho.toml").replace(
-        "us = { accounts_server = \"https://accounts.zoho.com\"",
-        &format!("us = {{ accounts_server = \"{zoho}\""),
-    );
-    std::fs::write(folder.path().join("zoho.toml"), entry).unwrap();
-    let lines = format!("[catalog]\ndirectory = \"{}\"\n{ZOHO}", folder.path().display());
-    let world = World::reaching(&[&host], &lines).await;
-    let browser = Browser::new();
-    let provider = browser.get(world.auth_url("provider=zoho_crm").await).await.expect(303).location();
-    let state = parameter(&provider, "state").unwrap();
-    let query = format!("code=1000.xyz&state={state}&location=us&accounts-server=https%3A%2F%2Fevil.example");
-    let arrived =
-        browser.get(world.path(&format!("/api/oauth/callback/zoho?{query}"))).await.expect(303).location();
-    assert_eq!(parameter(&arrived, "oauth").as_deref(), Some("success"), "{arrived}");
-    let token = world.api("/api/connections/client-7/zoho_crm/token").await.expect(200).json();
-    assert_eq!(token["access_token"], "1000.abc");
-    assert_eq!(token["extra"], json!({"api_domain": "https://www.zohoapis.eu"}));
+/// Both products of Zoho, with the instance's own app.
+async fn zoho_played() -> World {
+    let tools = [app("integrations.zoho_crm", "zoho"), app("integrations.zoho_calendar", "zoho")];
+    World::playing(None, "zoho_crm", &tools.concat()).await
 }
 
-/// A token endpoint that gives everybody the same answer.
-async fn provider_that_answers(body: &'static str) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = move || async move { ([("content-type", "application/json")], body) };
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
-    url
+#[tokio::test]
+async fn zoho_calendars_url_has_its_scope_offline_access_and_consent() {
+    let world = World::configured(&app("integrations.zoho_calendar", "zoho-instance")).await;
+    let url = provider_url(&world, "provider=zoho_calendar").await;
+    assert_eq!(url.origin().ascii_serialization() + url.path(), "https://accounts.zoho.com/oauth/v2/auth");
+    for (name, value) in [
+        ("scope", "ZohoCalendar.calendar.ALL"),
+        ("client_id", "zoho-instance"),
+        ("response_type", "code"),
+        ("access_type", "offline"),
+        ("prompt", "consent"),
+        ("redirect_uri", &format!("{}/api/oauth/callback/zoho", world.url)),
+    ] {
+        assert_eq!(parameter(&url, name).as_deref(), Some(value), "{name} in {url}");
+    }
+}
+
+#[tokio::test]
+async fn zoho_calendar_takes_the_clients_own_app_first_and_without_any_it_is_400() {
+    let world = World::on_sqlite().await;
+    let answer = world.api("/api/oauth/authorize/client-7?provider=zoho_calendar").await;
+    assert_eq!(answer.problem(), (400, "integration_not_configured".to_owned()));
+    let app = |id: &str| json!({"clientId": id, "clientSecret": "s"});
+    world.call(Method::PUT, "/api/integrations/zoho_calendar", &app("of-all")).await.expect(200);
+    let own = "/api/subjects/client-7/integrations/zoho_calendar";
+    world.call(Method::PUT, own, &app("of-client-7")).await.expect(200);
+    let url = provider_url(&world, "provider=zoho_calendar").await;
+    assert_eq!(parameter(&url, "client_id").as_deref(), Some("of-client-7"));
+    world.call(Method::DELETE, own, &Value::Null).await;
+    let url = provider_url(&world, "provider=zoho_calendar").await;
+    assert_eq!(parameter(&url, "client_id").as_deref(), Some("of-all"));
+}
+
+#[tokio::test]
+async fn each_product_of_zoho_is_connected_and_its_api_takes_the_token() {
+    let world = zoho_played().await;
+    for (tool, api, scopes) in [
+        (
+            "zoho_crm",
+            "www.zohoapis.com/crm/v8/settings/modules",
+            json!(["ZohoCRM.modules.ALL", "ZohoCRM.settings.ALL"]),
+        ),
+        ("zoho_calendar", "calendar.zoho.com/api/v1/calendars", json!(["ZohoCalendar.calendar.ALL"])),
+    ] {
+        // The label keeps them apart: with one label the second would widen the first.
+        let arrived = world.consent(&format!("provider={tool}&label={tool}")).await;
+        let expected =
+            format!("https://app.example.com/admin/clients/client-7?oauth=success&provider={tool}");
+        assert_eq!(arrived.as_str(), expected);
+        let token = world.of(&format!("{tool}/token?label={tool}")).await.expect(200).json();
+        assert!(world.is_taken(Method::GET, api, token["access_token"].as_str().unwrap()).await, "{tool}");
+        let connection = world.connection(&format!("{tool}?label={tool}")).await;
+        assert_eq!((&connection["scopesMissing"], &connection["requestedScopes"]), (&json!([]), &scopes));
+        assert_eq!(connection["hasRefreshToken"], true);
+    }
+}
+
+#[tokio::test]
+async fn what_the_provider_adds_to_its_answer_is_kept_and_handed_out() {
+    let world = zoho_played().await;
+    for tool in ["zoho_crm", "zoho_calendar"] {
+        world.connect_by(&format!("provider={tool}&label={tool}")).await;
+        let path = format!("{tool}/token?label={tool}");
+        for _ in 0..2 {
+            let token = world.of(&path).await.expect(200).json();
+            assert_eq!(token["extra"], json!({"api_domain": "https://www.zohoapis.com"}), "{tool}");
+            // The refresh brings it again.
+            world.pass(Duration::from_hours(2));
+        }
+    }
 }

@@ -1,16 +1,18 @@
-//! Requirement 004, the rows Singleton to Mutex, Encryption, State and Revocation of its unit test table. (Its other rows
+//! Requirement 004, the rows Singleton to Mutex, Encryption, State, PKCE and Revocation of its unit test table. (Its other rows
 //! come with their capabilities.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::Clock;
 use serde_json::json;
 use tokio::task::JoinSet;
+use vault::TokenHash;
 
 use crate::disconnect::{Own, disconnect};
 use crate::harness::browser::parameter;
+use crate::harness::played::app;
 use crate::harness::process::run;
 use crate::harness::{Browser, World, on_both_stores};
 use crate::refresh::{refreshes, row, settle, text, works};
@@ -158,6 +160,63 @@ async fn proactive_ten_minutes_before_expiry_it_is_not_refreshed() {
     world.token().await.expect(200);
     settle(&world).await;
     assert_eq!(refreshes(&world).await, 0);
+}
+
+#[tokio::test]
+async fn pkce_jiras_authorization_url_has_a_code_challenge() {
+    let world = World::configured(&app("integrations.jira", "atlassian")).await;
+    let url = world.authorization_request("provider=jira").await;
+    assert_eq!(url.origin().ascii_serialization() + url.path(), "https://auth.atlassian.com/authorize");
+    assert_eq!(parameter(&url, "code_challenge_method").as_deref(), Some("S256"), "{url}");
+    let challenge = parameter(&url, "code_challenge").unwrap();
+    assert_eq!(data_encoding::BASE64URL_NOPAD.decode(challenge.as_bytes()).unwrap().len(), 32, "{url}");
+    assert!(parameter(&url, "code_verifier").is_none(), "{url}");
+}
+
+#[tokio::test]
+async fn pkce_atlassian_microsoft_google_have_it() {
+    let tools =
+        ["jira", "confluence", "outlook", "teams", "onedrive", "onenote", "sharepoint", "google_workspace"];
+    let lines = tools.map(|tool| app(&format!("integrations.{tool}"), "any"));
+    let world = World::configured(&lines.concat()).await;
+    let mut challenges = BTreeSet::new();
+    for tool in tools {
+        let url = world.authorization_request(&format!("provider={tool}")).await;
+        assert_eq!(parameter(&url, "code_challenge_method").as_deref(), Some("S256"), "{url}");
+        challenges.insert(parameter(&url, "code_challenge").unwrap());
+    }
+    assert_eq!(challenges.len(), tools.len(), "each attempt has its own");
+}
+
+#[tokio::test]
+async fn pkce_a_provider_that_can_not_is_not_sent_one() {
+    let lines = app("integrations.zoho_crm", "zoho");
+    let world = World::playing(None, "zoho_crm", &lines).await;
+    world.control_app("zoho", &json!({"pkce": "unsupported"})).await;
+    let url = world.authorization_request("provider=zoho_crm").await;
+    assert!(!url.as_str().contains("code_challenge"), "{url}");
+    world.connect_by("provider=zoho_crm").await;
+}
+
+on_both_stores! {
+    async fn pkce_after_the_callback_the_verifier_is_gone(world: World) {
+        world.control(&json!({"pkce": "required"})).await;
+        let attempts = &world.server.app.store.attempts;
+        for outcome in ["code=", "error=access_denied"] {
+            let browser = Browser::new();
+            let mut callback = world.callback_url(&browser, "provider=sandbox").await;
+            let state = parameter(&callback, "state").unwrap();
+            let stored = async || attempts.find(&TokenHash::of(&state)).await.unwrap().unwrap();
+            assert!(stored().await.code_verifier.is_some(), "until then it is kept, sealed");
+            if outcome != "code=" {
+                callback.set_query(Some(&format!("{outcome}&state={state}")));
+            }
+            browser.get(callback).await;
+            let after = stored().await;
+            assert!(after.consumed_at.is_some() && after.code_verifier.is_none(), "{outcome}");
+        }
+        world.token().await.expect(200);
+    }
 }
 
 /// GitHub's own recipe, at an address of ours.

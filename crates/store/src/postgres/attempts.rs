@@ -26,7 +26,8 @@ const STARTED: &str = "SELECT id, state FROM attempts WHERE ticket = $1";
 const FIND: &str = concat!("SELECT ", attempt_columns!(), " FROM attempts WHERE state = $1");
 // Of two at once the second waits for the first, reads the row again, and finds it consumed.
 const CONSUME: &str = concat!(
-    "UPDATE attempts SET consumed_at = $2 WHERE state = $1 AND consumed_at IS NULL AND expires_at > $2 RETURNING ",
+    "UPDATE attempts SET consumed_at = $2, code_verifier = NULL \
+     WHERE state = $1 AND consumed_at IS NULL AND expires_at > $2 RETURNING ",
     attempt_columns!()
 );
 const SWEEP: &str = "DELETE FROM attempts WHERE id IN \

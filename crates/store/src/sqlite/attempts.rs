@@ -24,7 +24,8 @@ const START: &str = concat!(
 const STARTED: &str = "SELECT id, state FROM attempts WHERE ticket = ?1";
 const FIND: &str = concat!("SELECT ", attempt_columns!(), " FROM attempts WHERE state = ?1");
 const CONSUME: &str = concat!(
-    "UPDATE attempts SET consumed_at = ?2 WHERE state = ?1 AND consumed_at IS NULL AND expires_at > ?2 RETURNING ",
+    "UPDATE attempts SET consumed_at = ?2, code_verifier = NULL \
+     WHERE state = ?1 AND consumed_at IS NULL AND expires_at > ?2 RETURNING ",
     attempt_columns!()
 );
 const SWEEP: &str = "DELETE FROM attempts WHERE id IN \

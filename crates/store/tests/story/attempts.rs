@@ -20,6 +20,7 @@ pub(crate) async fn a_state_works_once(world: &World) {
     assert!(world.one.attempts.consume(&hash("another"), at(6)).await.unwrap().is_none());
     let found = world.one.attempts.find(&hash("state")).await.unwrap().unwrap();
     assert_eq!(found.consumed_at, Some(at(5)), "a used attempt is kept, and keeps when it was used");
+    assert!(found.code_verifier.is_none() && unbound.code_verifier.is_some(), "its verifier is gone");
 }
 
 pub(crate) async fn an_attempt_reads_back_as_it_was_written(world: &World) {

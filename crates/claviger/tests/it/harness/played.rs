@@ -115,7 +115,6 @@ macro_rules! played_on_both_stores {
 
         mod $name {
             use $crate::harness::World;
-            #[allow(unused_imports)]
             use super::*;
 
             #[tokio::test]

@@ -7,6 +7,7 @@ const DAYS_90: Duration = Duration::from_hours(90 * 24);
 
 /// One provider.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Case {
     pub(super) id: &'static str,
     /// The sandbox's app.
