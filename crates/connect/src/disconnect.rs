@@ -127,7 +127,7 @@ impl Connect {
                 return Err(Self::not_found(key));
             };
             let Some(credential) = self.store().credentials.get(&id).await? else { continue };
-            let parts = self.store().credentials.parts(&id).await?;
+            let parts = self.parts_to_give_back(&credential).await?;
             let now = self.now();
             let (new, otherwise) = match self.plan(&credential) {
                 Plan::Revoke { url } => {
@@ -137,40 +137,12 @@ impl Connect {
                 }
                 Plan::Not(outcome) => (None, outcome),
             };
-            let parts = self.parts_to_give_back(key, &credential).await?;
             let left = self.store().connections.disconnect(key, &by.to_string(), now, new.as_ref()).await?;
-            if matches!(left, Left::Revoking(..)) {
-                self.give_parts_back(parts).await;
-            }
             if !matches!(left, Left::Moved) {
                 return Ok((left, otherwise, parts));
             }
         }
         Err(Error::Interrupted)
-    }
-
-    /// The further tokens of a consent, where the end of its own tokens is not theirs too.
-    async fn parts_to_give_back(&self, key: &ConnectionKey, main: &Credential) -> Result<Vec<Credential>> {
-        let mut parts = Vec::new();
-        let Ok(entry) = self.entry(&main.provider) else { return Ok(parts) };
-        if entry.revocation.as_ref().is_none_or(|recipe| recipe.ends == Ends::Grant) {
-            return Ok(parts);
-        }
-        for name in entry.parts.keys() {
-            let Some(standing) = self.store().connections.standing_of(key, name).await? else { continue };
-            parts.extend(self.store().credentials.get(&standing.credential).await?);
-        }
-        Ok(parts)
-    }
-
-    /// Hands them to the background. Their rows are gone, and so is the connection: what fails here is told in the log.
-    async fn give_parts_back(&self, parts: Vec<Credential>) {
-        for part in parts {
-            if let Err(error) = self.revoke_late(&part, part.tokens.clone()).await {
-                warn!(integration = %part.integration, credential = %part.id, outcome = "failure", %error,
-                    will_retry = false, "revocation.failed");
-            }
-        }
     }
 
     /// How the grant of a credential is given back.

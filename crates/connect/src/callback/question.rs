@@ -128,7 +128,8 @@ impl Connect {
                 continue;
             }
             if let Some(credential) = self.store().credentials.get(&id).await? {
-                consents.push((credential, self.store().credentials.parts(&id).await?));
+                let parts = self.parts_to_give_back(&credential).await?;
+                consents.push((credential, parts));
             }
         }
         Ok(consents)
@@ -167,7 +168,7 @@ impl Connect {
     /// Gives a consent back, on which no connection stands, and erases it.
     async fn let_go(&self, question: &Question) -> Result<()> {
         if let Some(held) = self.store().credentials.get(&question.held).await? {
-            let parts = self.store().credentials.parts(&held.id).await?;
+            let parts = self.parts_to_give_back(&held).await?;
             // Only what was nobody's when it was erased is given back: a living connection's grant never is.
             if self.store().credentials.erase(&held.id).await? {
                 self.give_back_later(&held, &parts).await?;

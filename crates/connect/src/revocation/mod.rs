@@ -142,6 +142,12 @@ impl Connect {
         Ok(self.store().revocations.add(&revocation).await?)
     }
 
+    /// The parts of a consent, which are given back one by one; their account is the consent's.
+    pub(crate) async fn parts_to_give_back(&self, of: &Credential) -> Result<Vec<Credential>> {
+        let parts = self.store().credentials.parts(&of.id).await?;
+        Ok(parts.into_iter().map(|part| Credential { account: of.account.clone(), ..part }).collect())
+    }
+
     /// Gives back what a consent has yielded, with its parts, in the background. The caller erases it.
     pub(crate) async fn give_back_later(&self, credential: &Credential, parts: &[Credential]) -> Result<()> {
         for one in [credential].into_iter().chain(parts) {
