@@ -192,9 +192,7 @@ fn classify(entry: &Entry, status: u16, error: Option<&str>, description: Option
     let described = description.unwrap_or_default().to_lowercase();
     let matching = entry.errors.iter().find(|rule| {
         let part = rule.description_contains.as_deref().unwrap_or_default().to_lowercase();
-        rule.error.as_deref().is_none_or(|code| error == Some(code))
-            && rule.status.is_none_or(|code| status == code)
-            && described.contains(&part)
+        error == Some(rule.error.as_str()) && described.contains(&part)
     });
     if let Some(rule) = matching {
         return rule.means.into();

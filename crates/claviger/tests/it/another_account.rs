@@ -107,6 +107,16 @@ on_both_stores! {
         assert_ne!(token(&world).await, before);
     }
 
+    async fn a_disconnect_ends_the_question_too(world: World) {
+        let link = question(&world).await;
+        world.call(axum::http::Method::DELETE, "/api/connections/client-7/sandbox", &json!({})).await.expect(200);
+        assert_eq!(Browser::new().get(&link).await.status, 400);
+        assert_eq!(Browser::new().form(link, &[("account", "new")]).await.status, 400);
+        assert_eq!(world.token().await.problem(), (404, "connection_not_found".to_owned()));
+        world.server.app.connect.revoke_due().await.unwrap();
+        assert_eq!(world.calls("revoke", None).await, 2, "both consents are given back");
+    }
+
     async fn after_a_disconnect_any_account_may_come(world: World) {
         world.connect().await;
         world.call(axum::http::Method::DELETE, "/api/connections/client-7/sandbox", &json!({})).await;

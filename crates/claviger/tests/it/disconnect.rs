@@ -300,6 +300,50 @@ async fn a_grant_that_ends_as_a_whole_stays_while_the_same_account_is_connected_
 }
 
 #[tokio::test]
+async fn a_grant_stays_while_anybody_has_connected_the_same_account_or_one_that_nobody_knows() {
+    for account in [json!({"id": "17"}), Value::Null] {
+        let own = Own::with("own", REVOKE, &recipe("post", "grant"), CONFIGURED).await;
+        let world = &own.world;
+        own.import("own", Some("17")).await;
+        let body = json!({"accessToken": "a", "refreshToken": "r", "account": account});
+        world.call(Method::PUT, "/api/connections/client-8/own", &body).await.expect(200);
+        assert_eq!(disconnected(world, "own").await, "shared", "{account}");
+        assert_eq!((own.provider.asked().len(), waiting(world).await), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_leave_the_same_account_at_once_the_grant_goes_with_the_last() {
+    let own = Own::with("own", REVOKE, &recipe("post", "grant"), CONFIGURED).await;
+    let world = &own.world;
+    for _ in 0..5 {
+        let before = own.provider.asked().len();
+        own.import("own", Some("17")).await;
+        own.import("own?label=twin", Some("17")).await;
+        let (one, two) = tokio::join!(disconnected(world, "own"), disconnected(world, "own?label=twin"));
+        assert!(one == "succeeded" || two == "succeeded", "{one} and {two}");
+        assert!(own.provider.asked().len() > before);
+        assert_eq!(waiting(world).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn while_refreshing_is_held_as_after_a_restore_nothing_old_is_given_back() {
+    let own = Own::with("own", REVOKE, &recipe("post", "token_family"), CONFIGURED).await;
+    let world = &own.world;
+    own.import("own", Some("17")).await;
+    own.provider.answer(Some(503));
+    assert_eq!(disconnected(world, "own").await, "pending");
+    own.provider.answer(Some(200));
+    world.call(Method::PUT, "/api/refreshing", &json!({"state": "held"})).await.expect(200);
+    round_after(world, MINUTE).await;
+    assert_eq!((own.provider.asked().len(), waiting(world).await), (1, 1));
+    world.call(Method::PUT, "/api/refreshing", &json!({"state": "on"})).await.expect(200);
+    round(world).await;
+    assert_eq!((own.provider.asked().len(), waiting(world).await), (2, 0));
+}
+
+#[tokio::test]
 async fn a_revocation_that_waits_never_ends_a_new_consent() {
     let own = Own::with("own", REVOKE, &recipe("post", "grant"), CONFIGURED).await;
     let world = &own.world;

@@ -153,6 +153,32 @@ with_the_suite! {
 }
 
 #[tokio::test]
+async fn a_member_that_is_written_out_has_the_groups_app_and_scopes_of_its_own() {
+    let lines = format!("{CONFIGURED}[integrations.calendar]\nscopes = [\"profile\", \"offline_access\"]\n");
+    let world = World::knowing(None, &suite(), &lines).await;
+    let asked = asked_scopes(&world, "provider=calendar").await;
+    assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["offline_access", "profile"]);
+    connect(&world, "group=suite").await;
+    assert_eq!(connection(&world, "calendar").await["scopesMissing"], json!([]));
+}
+
+#[tokio::test]
+async fn the_question_about_a_group_names_the_account_that_would_go() {
+    let world = World::knowing(None, &suite(), CONFIGURED).await;
+    connect(&world, "provider=calendar").await;
+    world.control(&json!({"account": "bert@example.com"})).await;
+    connect(&world, "provider=tasks").await;
+    world.control(&json!({"account": null})).await;
+    let browser = Browser::new();
+    let callback = world.callback_url(&browser, "group=suite").await;
+    let link = browser.get(callback).await.expect(303).location();
+    let page = browser.get(&link).await.expect(200);
+    assert!(page.body.contains("bert@example.com"), "{}", page.body);
+    browser.form(link, &[("account", "new")]).await.expect(303);
+    assert_ne!(connection(&world, "tasks").await["account"]["name"], "bert@example.com");
+}
+
+#[tokio::test]
 async fn a_group_that_can_not_be_connected_says_why() {
     let lines = "[groups.suite]\nclient_id = \"claviger\"\nmembers = [\"calendar\"]\n\
                  parameters = { sandbox_url = \"{sandbox}\" }\n[groups.zoho]\n";

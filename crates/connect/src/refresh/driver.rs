@@ -410,8 +410,13 @@ impl Driver<'_> {
                 // A refusal counts as a death only when it is believed to be one.
                 Class::Dead | Class::Interaction => return,
                 Class::Configuration => Told::RefusesUs(Some(error.clone())),
-                // It answers, and what it says of this one connection says nothing of the others.
-                Class::Malformed if *error != class.word() && !error.starts_with("http_") => return,
+                // It answers, with an error of its own or a status of the 400s: about this one connection.
+                Class::Malformed
+                    if *error != class.word()
+                        && (!error.starts_with("http_") || error.starts_with("http_4")) =>
+                {
+                    return;
+                }
                 Class::NotSent | Class::Throttled | Class::Ambiguous | Class::Malformed => {
                     Told::Fails(*retry_after)
                 }

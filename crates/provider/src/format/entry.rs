@@ -233,10 +233,8 @@ pub struct Regions {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRule {
-    /// Only with this error code, exactly.
-    pub error: Option<String>,
-    /// Only with this status.
-    pub status: Option<u16>,
+    /// The error code, exactly.
+    pub error: String,
     /// Only when the description contains this, in whatever case.
     pub description_contains: Option<String>,
     /// Its meaning.

@@ -56,10 +56,7 @@ fn github_is_as_documented() {
          &redirect_uri=https%3A%2F%2Fclaviger.example%2Fcb&scope=read%3Auser&login=octocat"
     );
     assert!(
-        github
-            .errors
-            .iter()
-            .any(|rule| rule.error.as_deref() == Some("bad_refresh_token") && rule.means == Meaning::Dead)
+        github.errors.iter().any(|rule| rule.error == "bad_refresh_token" && rule.means == Meaning::Dead)
     );
 }
 

@@ -172,6 +172,7 @@ pub(super) const CASES: [Case; 15] = [
         ends_by: EndsBy::SlackRevocation,
         revokes: true,
         account: ("T0SANDBOX:U0SANDBOXBOT", "Sandbox"),
+        foreign: "emulate",
         ..JIRA
     },
     Case {

@@ -91,3 +91,38 @@ async fn a_tool_without_resources_gives_none() {
     assert_eq!(answer.problem(), (400, "invalid_parameter".to_owned()));
     assert_eq!(world.refreshes("microsoft").await.0, 0);
 }
+
+#[tokio::test]
+async fn a_resource_is_the_members_own_whoever_of_the_group_the_consent_came_through() {
+    let world = World::playing(None, "sharepoint", &app("groups.microsoft", "microsoft")).await;
+    world.connect_by("group=microsoft").await;
+    let contoso = world.token_at(CONTOSO).await;
+    assert_eq!(taken_by(&world, &contoso).await, [false, true, false]);
+    let outlook = world.of("outlook/token?resource=https://contoso.sharepoint.com").await;
+    assert!(outlook.status == 200 || outlook.status == 400, "{outlook:?}");
+    world.pass(Duration::from_hours(2));
+    assert_ne!(world.token_at(CONTOSO).await, contoso);
+}
+
+#[tokio::test]
+async fn what_the_provider_refuses_for_a_resource_says_nothing_of_the_app() {
+    let world = super::playing("sharepoint", "microsoft").await;
+    world.connect_by("provider=sharepoint").await;
+    let fail = json!({"fail": {"kind": "invalid_client", "times": 5, "endpoints": ["token"]}});
+    world.control_app("microsoft", &fail).await;
+    assert_ne!(world.of(CONTOSO).await.status, 200);
+    world.control_app("microsoft", &json!({"fail": null})).await;
+    super::force(&world, "sharepoint").await.expect(200);
+}
+
+#[tokio::test]
+async fn one_consent_has_tokens_for_so_many_resources_and_no_more() {
+    let world = super::playing("sharepoint", "microsoft").await;
+    world.connect_by("provider=sharepoint").await;
+    for number in 0..20 {
+        world.token_at(&format!("sharepoint/token?resource=https://site-{number}.sharepoint.com")).await;
+    }
+    let answer = world.of("sharepoint/token?resource=https://site-20.sharepoint.com").await;
+    assert_eq!(answer.problem(), (400, "invalid_parameter".to_owned()));
+    world.token_at("sharepoint/token?resource=https://site-0.sharepoint.com").await;
+}
