@@ -335,7 +335,10 @@ async fn while_refreshing_is_held_as_after_a_restore_nothing_old_is_given_back()
     own.provider.answer(Some(503));
     assert_eq!(disconnected(world, "own").await, "pending");
     own.provider.answer(Some(200));
-    world.call(Method::PUT, "/api/refreshing", &json!({"state": "held"})).await.expect(200);
+    world
+        .call(Method::PUT, "/api/refreshing", &json!({"state": "held", "reason": "a backup was restored"}))
+        .await
+        .expect(200);
     round_after(world, MINUTE).await;
     assert_eq!((own.provider.asked().len(), waiting(world).await), (1, 1));
     world.call(Method::PUT, "/api/refreshing", &json!({"state": "on"})).await.expect(200);

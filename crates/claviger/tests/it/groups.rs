@@ -208,9 +208,14 @@ fn an_app_is_set_on_the_group_or_on_its_members() {
     for (lines, expected) in [
         ("[groups.nobody]\n", "the catalog has no such group"),
         ("[groups.zoho]\nmembers = [\"github\"]\n", "github is none of its members"),
-        ("[groups.zoho]\n[integrations.zoho_crm]\nclient_id = \"a\"\n", "has an app of its own"),
+        (
+            "[groups.zoho]\nclient_id = \"g\"\n[integrations.zoho_crm]\nclient_id = \"a\"\n",
+            "has an app of its own",
+        ),
+        ("[groups.zoho]\nattempt_ttl = \"5m\"\n[integrations.zoho_crm]\nclient_id = \"a\"\n", ""),
     ] {
         let error = crate::harness::world::refused(lines);
         assert!(error.contains(expected), "{error}");
+        assert_eq!(error.is_empty(), expected.is_empty(), "{error}");
     }
 }
