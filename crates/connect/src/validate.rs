@@ -24,6 +24,9 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// How long each connection of a page may take.
 const ROW_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a page may take; what was not asked by then is unknown.
+const PAGE_LIMIT: Duration = Duration::from_mins(1);
+
 /// How many connections of a page are asked about at the same time.
 const AT_ONCE: usize = 8;
 
@@ -118,9 +121,18 @@ impl Connect {
             let places = places.entry(key.integration.clone());
             let own = places.or_insert_with(|| Arc::new(Semaphore::new(AT_ONE_INTEGRATION))).clone();
             asking.spawn(async move {
-                // Never closed; without a place it goes on all the same.
-                let _places = (own.acquire().await, all.acquire().await);
-                let validation = plane.validate_in_time(&key).await;
+                let asked = async {
+                    // Never closed; without a place it goes on all the same.
+                    let _places = (own.acquire().await, all.acquire().await);
+                    plane.validate_in_time(&key).await
+                };
+                let unknown = || Validation {
+                    outcome: ValidationOutcome::Unknown,
+                    status: None,
+                    checked_at: plane.now(),
+                };
+                let validation =
+                    tokio::time::timeout(PAGE_LIMIT, asked).await.unwrap_or_else(|_| Some(unknown()));
                 (index, key, validation)
             });
         }

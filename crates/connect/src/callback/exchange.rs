@@ -138,8 +138,13 @@ impl Connect {
         credential: &Credential,
         parts: &[Credential],
     ) -> Result<()> {
+        let mut events = Vec::new();
         for member in attempt.members() {
-            self.connect_member(attempt, member, credential, parts).await?;
+            events.push(self.connect_member(attempt, member, credential, parts).await?);
+        }
+        // Afterwards: a trail that can't be written leaves no group connected by half.
+        for event in events {
+            self.audit(event).await?;
         }
         Ok(())
     }
@@ -150,7 +155,7 @@ impl Connect {
         member: Member,
         credential: &Credential,
         parts: &[Credential],
-    ) -> Result<()> {
+    ) -> Result<AuditEvent> {
         let now = self.now();
         let integration = member.integration.clone();
         let connected = self
@@ -168,14 +173,12 @@ impl Connect {
             })
             .await?;
         let name = if connected.created { "connection.created" } else { "connection.reconnected" };
-        self.audit(
-            AuditEvent::new(now, name, Outcome::Success, Actor::Browser(Some(attempt.subject.clone())))
-                .subject(&attempt.subject)
-                .target(connected.id)
-                .fact("integration", integration.as_str())
-                .fact("attempt", attempt.id.to_string()),
-        )
-        .await
+        let by = Actor::Browser(Some(attempt.subject.clone()));
+        Ok(AuditEvent::new(now, name, Outcome::Success, by)
+            .subject(&attempt.subject)
+            .target(connected.id)
+            .fact("integration", integration.as_str())
+            .fact("attempt", attempt.id.to_string()))
     }
 
     /// Asks whose account it is, and writes it down.
