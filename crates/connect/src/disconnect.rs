@@ -1,5 +1,6 @@
 //! Disconnect: one way, whoever asks.
 //!
+//! 0. Where the provider takes the access token, and it has ended, it is refreshed first.
 //! 1. What giving the grant back needs is planned. A provider or an integration that is gone from the catalog or the
 //!    configuration does not stand in the way: then nothing is given back.
 //! 2. In one transaction the connection becomes `disconnected`, and its tokens, unless another connection stands on them,
@@ -10,6 +11,7 @@
 use std::time::{Duration, Instant};
 
 use model::{Actor, AuditEvent, Outcome};
+use provider::catalog::TokenKind;
 use provider::revoke::is_possible;
 use store::connections::{Connection, ConnectionKey, Disconnected as Left};
 use store::credentials::Credential;
@@ -18,11 +20,15 @@ use tokio::task::JoinError;
 use tokio::time::error::Elapsed;
 use tracing::{info, warn};
 
+use crate::refresh::Trigger;
 use crate::revocation::{HELD, Tried};
 use crate::{Connect, Error, Result};
 
 /// How long the caller waits for the provider.
 const CALLER_WAITS: Duration = Duration::from_secs(10);
+
+/// How long a refresh may take that the revocation needs.
+const FRESHENS_FOR: Duration = Duration::from_secs(5);
 
 /// How often a disconnect begins anew because the connection was connected anew meanwhile.
 const MAX_PLANS: usize = 5;
@@ -80,6 +86,7 @@ impl Connect {
 
     async fn disconnect_now(&self, key: &ConnectionKey, by: Actor) -> Result<Disconnected> {
         let began = Instant::now();
+        self.freshen(key).await?;
         let (left, planned, parts) = self.leave(key, &by).await?;
         let (connection, attempt) = match left {
             Left::NotConnected | Left::Moved => return Err(Self::not_found(key)),
@@ -113,6 +120,24 @@ impl Connect {
             revocation = revocation.word(), duration_ms, "disconnect.completed");
         audited?;
         Ok(Disconnected { connection: *connection, revocation })
+    }
+
+    /// Where a grant is given back by its access token, and that has ended, a refresh brings one that still says whose it
+    /// is. Best effort, and not for long.
+    async fn freshen(&self, key: &ConnectionKey) -> Result<()> {
+        let connection = self.store().connections.get(key).await?;
+        let Some(id) = connection.and_then(|connection| connection.credential) else { return Ok(()) };
+        let Some(credential) = self.store().credentials.get(&id).await? else { return Ok(()) };
+        let takes_access_token = self.entry(&credential.provider).is_ok_and(|entry| {
+            entry.revocation.as_ref().is_some_and(|recipe| recipe.takes == TokenKind::AccessToken)
+        });
+        let tokens = &credential.tokens;
+        let has_ended = tokens.expires_at.is_some_and(|end| end <= self.now());
+        if takes_access_token && has_ended && tokens.refresh_token.is_some() && credential.broken.is_none() {
+            let flight = self.fly(id, credential.generation, Trigger::Forced);
+            let _ = flight.outcome(FRESHENS_FOR).await;
+        }
+        Ok(())
     }
 
     /// Steps 1 and 2; also what becomes of the grant where no revocation came of it, and the parts that went with it.

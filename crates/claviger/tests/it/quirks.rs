@@ -49,6 +49,27 @@ async fn a_github_apps_refresh_ends_the_access_token_before_it() {
 }
 
 #[tokio::test]
+async fn a_disconnect_after_the_access_tokens_end_gives_the_grant_back_all_the_same() {
+    for (id, client_id, refreshes) in [("github_app", "github_app", 1), ("zoom", "zoom", 1)] {
+        let world = playing(id, client_id).await;
+        world.connect_by(&format!("provider={id}")).await;
+        world.control_app(client_id, &json!({"clockOffset": 9 * 3600})).await;
+        world.pass(std::time::Duration::from_hours(9));
+        assert_eq!(disconnected(&world, id).await, "succeeded", "{id}");
+        assert_eq!(world.refreshes(client_id).await, (refreshes, true), "{id}");
+        assert_eq!(world.rows(client_id, "revoke").await.len(), 1, "{id}");
+    }
+    // A provider that does not answer keeps nobody connected.
+    let world = playing("zoom", "zoom").await;
+    world.connect_by("provider=zoom").await;
+    world.pass(std::time::Duration::from_hours(9));
+    world
+        .control_app("zoom", &json!({"fail": {"kind": "500", "times": 20, "endpoints": ["token", "revoke"]}}))
+        .await;
+    assert_eq!(disconnected(&world, "zoom").await, "pending");
+}
+
+#[tokio::test]
 async fn at_google_an_unticked_scope_is_missing_and_its_other_names_are_not() {
     let world = playing("google_workspace", "google").await;
     let missing = async |granted: Value| {
