@@ -105,7 +105,7 @@ fn zoho_s_location_picks_a_row_and_accounts_server_is_never_used() {
     assert_eq!(token(&[("location", "cn")]), "https://accounts.zoho.com.cn/oauth/v2/token");
     let eu = zoho.region("eu").unwrap();
     assert_eq!(zoho.endpoints(&BTreeMap::new(), Some(&eu)).unwrap().api_origins, ["https://www.zohoapis.eu"]);
-    for unknown in ["", "uk", "EU", "https://evil.example", "eu.evil.example", "eu/"] {
+    for unknown in ["", "ae", "EU", "https://evil.example", "eu.evil.example", "eu/"] {
         let error = zoho.region_from_callback(&query(&[("location", unknown)])).unwrap_err();
         assert!(!error.to_string().contains("evil"), "{error}");
     }

@@ -41,7 +41,7 @@ async fn a_server_that_the_callback_names_is_never_called() {
 #[tokio::test]
 async fn a_location_that_is_none_or_comes_twice_is_refused_before_any_exchange() {
     let world = zoho().await;
-    let hostile = ["evil", "uk", "US", "", "us%00", "..", "us.evil.example", "https://evil.example"];
+    let hostile = ["evil", "ae", "US", "", "us%00", "..", "us.evil.example", "https://evil.example"];
     for location in hostile.map(|location| format!("location={location}")) {
         let browser = Browser::new();
         let callback = world.callback_url(&browser, "provider=zoho_crm").await;
