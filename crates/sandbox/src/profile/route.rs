@@ -204,7 +204,7 @@ mod tests {
             (Method::DELETE, "api.github.com", "/applications//grant", Err(404)),
             (Method::DELETE, "api.github.com", "/applications/x/y/grant", Err(404)),
             (Method::POST, "accounts.zoho.com.au", "/oauth/v2/token", Ok((Profile::Zoho, Deed::Token))),
-            (Method::POST, "accounts.zoho.uk", "/oauth/v2/token", Err(404)),
+            (Method::POST, "accounts.zoho.ae", "/oauth/v2/token", Err(404)),
             (Method::GET, "contoso.sharepoint.com", "/_api/web", Ok((Profile::Microsoft, Deed::Resource))),
             (Method::GET, "sharepoint.com", "/_api/web", Err(404)),
             (Method::GET, "a.b.sharepoint.com", "/_api/web", Err(404)),

@@ -28,13 +28,14 @@ pub(crate) enum Location {
     Jp,
     Ca,
     Sa,
+    Uk,
     Cn,
 }
 
 /// Name, host for accounts, address of the CRM's API, host of Calendar.
 type Centre = (Location, &'static str, &'static str, &'static str, &'static str);
 
-static CENTRES: [Centre; 8] = [
+static CENTRES: [Centre; 9] = [
     (Location::Us, "us", "accounts.zoho.com", "https://www.zohoapis.com", "calendar.zoho.com"),
     (Location::Eu, "eu", "accounts.zoho.eu", "https://www.zohoapis.eu", "calendar.zoho.eu"),
     (Location::In, "in", "accounts.zoho.in", "https://www.zohoapis.in", "calendar.zoho.in"),
@@ -42,6 +43,7 @@ static CENTRES: [Centre; 8] = [
     (Location::Jp, "jp", "accounts.zoho.jp", "https://www.zohoapis.jp", "calendar.zoho.jp"),
     (Location::Ca, "ca", "accounts.zohocloud.ca", "https://www.zohoapis.ca", "calendar.zohocloud.ca"),
     (Location::Sa, "sa", "accounts.zoho.sa", "https://www.zohoapis.sa", "calendar.zoho.sa"),
+    (Location::Uk, "uk", "accounts.zoho.uk", "https://www.zohoapis.uk", "calendar.zoho.uk"),
     (Location::Cn, "cn", "accounts.zoho.com.cn", "https://www.zohoapis.com.cn", "calendar.zoho.com.cn"),
 ];
 
@@ -53,6 +55,7 @@ const HOSTS: Host = Host::OneOf(&[
     "accounts.zoho.jp",
     "accounts.zohocloud.ca",
     "accounts.zoho.sa",
+    "accounts.zoho.uk",
     "accounts.zoho.com.cn",
 ]);
 
@@ -64,6 +67,7 @@ const CRM: Host = Host::OneOf(&[
     "www.zohoapis.jp",
     "www.zohoapis.ca",
     "www.zohoapis.sa",
+    "www.zohoapis.uk",
     "www.zohoapis.com.cn",
 ]);
 
@@ -75,6 +79,7 @@ const CALENDAR: Host = Host::OneOf(&[
     "calendar.zoho.jp",
     "calendar.zohocloud.ca",
     "calendar.zoho.sa",
+    "calendar.zoho.uk",
     "calendar.zoho.com.cn",
 ]);
 
@@ -230,7 +235,7 @@ mod tests {
     fn every_data_centre_is_played_at_its_own_host() {
         let played = |host| if let Host::OneOf(hosts) = host { hosts } else { panic!("a list of hosts") };
         let [accounts, apis, calendars] = [HOSTS, CRM, CALENDAR].map(played);
-        assert_eq!((accounts.len(), apis.len(), calendars.len()), (8, 8, 8));
+        assert_eq!((accounts.len(), apis.len(), calendars.len()), (9, 9, 9));
         for (number, (location, name, host, api, calendar)) in CENTRES.iter().enumerate() {
             assert_eq!(json!(location), *name);
             assert_eq!((accounts[number], calendars[number]), (*host, *calendar));
