@@ -33,7 +33,7 @@ pub(crate) enum Need {
     Chromium,
     /// Node with npm, and the packages of `tests/foreign`.
     Node,
-    /// Python with virtual environments, and the packages of `tests/foreign/django`.
+    /// Python with virtual environments, and the packages of `tests/foreign/requirements.txt`.
     Python,
     /// The HTTP load generator.
     Wrk,

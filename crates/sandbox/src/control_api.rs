@@ -60,12 +60,7 @@ pub(crate) async fn change(
 ) -> Result<Response, ControlError> {
     guard(&sandbox, &Method::PUT, &headers)?;
     let app = app(query.as_deref())?;
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ControlError::TooLarge,
-        _ => ControlError::BadRequest("the body could not be read".to_owned()),
-    })?;
-    let change: Map<String, Value> = serde_json::from_slice(&body)
-        .map_err(|error| ControlError::BadRequest(format!("the body is not a JSON object: {error}")))?;
+    let change = read_body(body)?;
     let mut state = sandbox.state();
     state.control.change(app.as_deref(), change)?;
     Ok(document(&state.control.show(app.as_deref())?))
@@ -92,7 +87,8 @@ pub(crate) async fn totals(
     Ok(document(&json!(totals)))
 }
 
-/// `POST /control/reset`: settings, failures, apps, log and totals are as at the start. What was issued stays issued.
+/// `POST /control/reset`: settings, failures, apps, log and totals are as at the start, Stripe's too. What was issued
+/// stays issued.
 pub(crate) async fn reset(
     State(sandbox): State<Sandbox>,
     headers: HeaderMap,
@@ -100,11 +96,23 @@ pub(crate) async fn reset(
     guard(&sandbox, &Method::POST, &headers)?;
     let mut state = sandbox.state();
     state.control = Control::default();
+    state.stripe.reset_control();
     state.log = Log::default();
     Ok(document(&state.control.show(None)?))
 }
 
-fn guard(sandbox: &Sandbox, method: &Method, headers: &HeaderMap) -> Result<(), ControlError> {
+/// The members of the object in the body.
+pub(crate) fn read_body(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>, ControlError> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ControlError::TooLarge,
+        _ => ControlError::BadRequest("the body could not be read".to_owned()),
+    })?;
+    serde_json::from_slice(&body)
+        .map_err(|error| ControlError::BadRequest(format!("the body is not a JSON object: {error}")))
+}
+
+/// Refuses pages of other origins.
+pub(crate) fn guard(sandbox: &Sandbox, method: &Method, headers: &HeaderMap) -> Result<(), ControlError> {
     same_origin::check(method, headers, sandbox.authority()).map_err(ControlError::Forbidden)
 }
 

@@ -8,6 +8,7 @@
 //! - `resource`: userinfo and a small API, which need the token (RFC 6750)
 //! - `metadata`: RFC 8414
 //! - `profile`: real providers, each with its own paths, answers and quirks
+//! - `stripe`: Stripe's accounts, account links, payment intents and webhooks, at Stripe's own paths
 //! - `control_api`: behaviour, log, totals, reset; `page`: what a person reads
 //!
 //! What stands behind:
@@ -31,6 +32,16 @@
 //! To add one: a variant of `profile::Profile`, and a file that implements `profile::Provider`: its routes, the settings
 //! that its apps begin with, and how it answers. Checks are the core's; a profile may add to them and can't leave one
 //! out.
+//!
+//! # Stripe
+//!
+//! Stripe's libraries take the sandbox's host and port in place of `api.stripe.com`, with the secret key
+//! `sk_test_sandbox`. `GET/PUT /control/stripe` reads and sets its behaviour: `latency`, `fail`, `onboarding` (`ask`,
+//! `complete`, `pending`, `incomplete`, `expired`), `clockOffset`, `deliver` (`auto`, `manual`),
+//! `webhook` (`{"url", "secret", "platform", "retryDelay"}`, secret `whsec_sandbox` when none was ever given) and
+//! `platforms` (`{"acct_other": {"name", "secretKey"}}`). `GET /control/stripe/accounts` and `…/events` tell what there
+//! is; `PUT …/accounts/{id}` changes an account, `POST …/accounts/{id}/deauthorize` ends the platform's access, and
+//! `POST …/events/{id}/send` sends an event once more: `{"signature": "valid"}`, `wrong`, `old` or `missing`.
 //!
 //! Everything is held in memory and bounded. Only hashes of codes and tokens are kept.
 
@@ -64,6 +75,7 @@ mod same_origin;
 mod sandbox;
 mod scope;
 mod settings;
+mod stripe;
 mod token;
 
 pub use clock::{Clock, SystemClock};

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::call::Endpoint;
 use crate::clock;
+use crate::stripe;
 
 /// How many rows are kept; the oldest goes first.
 const MAX_ROWS: usize = 10_000;
@@ -18,7 +19,7 @@ pub(crate) struct Row {
     /// When it was worked on; the control's clock offset does not move it.
     #[serde(rename = "at", serialize_with = "rfc3339")]
     at_ms: i64,
-    endpoint: Endpoint,
+    endpoint: Called,
     /// `authorization_code` or `refresh_token`, at the token endpoint.
     pub(crate) grant_type: Option<&'static str>,
     /// `ok`, `asked` (the consent page was shown), `approved`, an OAuth error code, or `fail:` and the failure's kind.
@@ -38,7 +39,7 @@ pub(crate) struct Row {
     pub(crate) host: Option<String>,
     /// The app, where it is a registered one.
     pub(crate) client_id: Option<String>,
-    /// Whose account it was about: the address.
+    /// Whose account it was about: the address; of Stripe's the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) account: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +47,67 @@ pub(crate) struct Row {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<&'static str>,
+    #[serde(flatten)]
+    pub(crate) stripe: Option<StripeNotes>,
+}
+
+/// What was called, or what called out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Called {
+    OAuth(Endpoint),
+    Stripe(stripe::Endpoint),
+    /// An event on its way out.
+    Out(&'static str),
+}
+
+impl Called {
+    /// A delivery of Stripe's webhooks.
+    pub(crate) const STRIPE_WEBHOOK: Self = Self::Out("stripe.webhook");
+}
+
+impl From<Endpoint> for Called {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::OAuth(endpoint)
+    }
+}
+
+impl From<stripe::Endpoint> for Called {
+    fn from(endpoint: stripe::Endpoint) -> Self {
+        Self::Stripe(endpoint)
+    }
+}
+
+/// What a row of Stripe's has of its own.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StripeNotes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// Of a POST: the first eight octets of the key's SHA-256, so that two keys can be told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) idempotency_key: Option<String>,
+    /// The answer was that of an earlier request with this key.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) replayed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<&'static str>,
+}
+
+impl StripeNotes {
+    /// Of a call that came.
+    pub(crate) fn of(method: &str, request_id: &str) -> Self {
+        Self { method: Some(method.to_owned()), request_id: Some(request_id.to_owned()), ..Self::default() }
+    }
+
+    /// Of an event that was sent.
+    pub(crate) fn of_event(id: &str, kind: &'static str) -> Self {
+        Self { event: Some(id.to_owned()), event_type: Some(kind), ..Self::default() }
+    }
 }
 
 /// What a refresh did. What is `false` is left out of a row.
@@ -71,10 +133,10 @@ fn is_false(flag: &bool) -> bool {
 
 impl Row {
     /// A call that has just been read.
-    pub(crate) fn new(at_ms: i64, endpoint: Endpoint) -> Self {
+    pub(crate) fn new(at_ms: i64, endpoint: impl Into<Called>) -> Self {
         Self {
             at_ms,
-            endpoint,
+            endpoint: endpoint.into(),
             grant_type: None,
             outcome: "ok".to_owned(),
             work: None,
@@ -86,6 +148,7 @@ impl Row {
             account: None,
             scopes: None,
             description: None,
+            stripe: None,
         }
     }
 }

@@ -155,7 +155,13 @@ pub(crate) async fn stylesheet() -> Response {
     (headers, include_str!("../assets/sandbox.css")).into_response()
 }
 
-fn html(status: StatusCode, page: &impl Template, language: Language, form_action: &str) -> Response {
+/// A page in its language, with a policy that lets forms go only where it says.
+pub(crate) fn html(
+    status: StatusCode,
+    page: &impl Template,
+    language: Language,
+    form_action: &str,
+) -> Response {
     let body = match page.render() {
         Ok(body) => body,
         Err(error) => {

@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::grants::Grants;
 use crate::line::{self, Line, Lines};
 use crate::log::Log;
+use crate::stripe::{self, Stripe};
 use crate::{authorize, control_api, introspect, metadata, page, profile, resource, revoke, token};
 
 /// No request of this protocol is longer.
@@ -52,6 +53,7 @@ pub(crate) struct State {
     pub(crate) control: Control,
     pub(crate) grants: Grants,
     pub(crate) log: Log,
+    pub(crate) stripe: Stripe,
 }
 
 /// A base URL that no issuer can have.
@@ -100,6 +102,7 @@ impl Sandbox {
             .route("/control/log", get(control_api::log))
             .route("/control/totals", get(control_api::totals))
             .route("/control/reset", post(control_api::reset))
+            .merge(stripe::router())
             .fallback(nothing_here)
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .layer(map_response(harden))
@@ -153,12 +156,12 @@ impl Sandbox {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits, but not beyond the end of the server.
-    pub(crate) async fn pause(&self, duration: Duration) {
+    /// Waits, but not beyond the end of the server. Whether the server goes on.
+    pub(crate) async fn pause(&self, duration: Duration) -> bool {
         let mut closing = self.0.closing.subscribe();
         tokio::select! {
-            () = tokio::time::sleep(duration) => {}
-            _ = closing.wait_for(|closing| *closing) => {}
+            () = tokio::time::sleep(duration) => true,
+            _ = closing.wait_for(|closing| *closing) => false,
         }
     }
 }

@@ -220,7 +220,8 @@ fn url<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> 
     Ok(url)
 }
 
-fn offset<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {
+/// Seconds of at most ten years, in either direction.
+pub(crate) fn offset<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {
     let seconds = i64::deserialize(input)?;
     if seconds.unsigned_abs() > TEN_YEARS {
         return Err(de::Error::custom(format_args!("{seconds} is more than {TEN_YEARS} seconds away")));

@@ -1,4 +1,4 @@
-//! Python and the packages of `tests/foreign/django`, in a virtual environment: an OAuth server that nobody here wrote.
+//! Python and the packages of `tests/foreign/requirements.txt`, in a virtual environment: what nobody here wrote.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(crate) fn is_present() -> bool {
 
 /// Makes the virtual environment anew where it is absent or made of other packages than those that are asked for now.
 pub(crate) fn install_packages(root: &Path) -> Result<()> {
-    let requirements = root.join("tests/foreign/django/requirements.txt");
+    let requirements = root.join("tests/foreign/requirements.txt");
     let wanted = fs::read(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
     let folder = folder(root);
     // Written last, so an interrupted installation is done again.
@@ -35,7 +35,7 @@ pub(crate) fn install_packages(root: &Path) -> Result<()> {
     if program(root).exists() && fs::read(&installed).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
-    println!("installing the packages of tests/foreign/django");
+    println!("installing the packages of tests/foreign/requirements.txt");
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     twice(|| {
         let mut pip = Command::new(program(root));

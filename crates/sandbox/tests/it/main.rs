@@ -15,4 +15,6 @@ mod profiles;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod stripe;
+#[cfg(test)]
 mod tokens;
