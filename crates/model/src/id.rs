@@ -75,6 +75,10 @@ const fn is_catalog_id_byte(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'
 }
 
+const fn is_stripe_id_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
 named_id!(
     /// Whoever in the product owns connections: a user, a client, a team. An opaque id that the product chooses.
     SubjectId, "subject", 255, "use 1 to 255 characters of A-Z a-z 0-9 . _ : @ -", is_product_id_byte
@@ -94,6 +98,11 @@ named_id!(
 named_id!(
     /// Integrations that one consent connects.
     GroupId, "group", 64, "use 1 to 64 characters of a-z 0-9 _", is_catalog_id_byte
+);
+
+named_id!(
+    /// An account at Stripe, as Stripe names it.
+    StripeAccountId, "Stripe account", 64, "use 1 to 64 characters of A-Z a-z 0-9 _", is_stripe_id_byte
 );
 
 impl Default for Label {
@@ -171,6 +180,18 @@ random_id!(
 random_id!(
     /// One grant that is to be given back to its provider.
     RevocationId, "revocation id", "rev_"
+);
+random_id!(
+    /// A subject's right to use a page.
+    PortalSessionId, "portal session id", "ps_"
+);
+random_id!(
+    /// One mail.
+    MailId, "mail id", "mail_"
+);
+random_id!(
+    /// One onboarding at Stripe in flight.
+    StripeAttemptId, "Stripe attempt id", "sat_"
 );
 random_id!(
     /// One request, as an error answer and the log name it.

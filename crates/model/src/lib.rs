@@ -5,6 +5,7 @@
 //! - [`clock`]: time, as an argument
 //! - [`scope`], [`pkce`], [`token`]: the OAuth words, as their RFCs spell them
 //! - [`credential`], [`connection`], [`attempt`]: the records of the connect plane and their states
+//! - [`portal`]: pages, and invitations to them
 //! - [`api_key`]: what the product's backend may do
 //! - [`audit`]: what is remembered of every security-relevant act
 //! - [`problem`]: the one registry of error codes
@@ -17,6 +18,7 @@ pub mod connection;
 pub mod credential;
 pub mod id;
 pub mod pkce;
+pub mod portal;
 pub mod problem;
 pub mod scope;
 pub mod secret;
@@ -29,10 +31,12 @@ pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use connection::{ConnectionState, ReconnectReason};
 pub use credential::Account;
 pub use id::{
-    ApiKeyId, AttemptId, ConnectionId, CredentialId, GroupId, IntegrationId, InvalidId, Label, ProviderId,
-    RequestId, RevocationId, SubjectId, WriterId,
+    ApiKeyId, AttemptId, ConnectionId, CredentialId, GroupId, IntegrationId, InvalidId, Label, MailId,
+    PortalSessionId, ProviderId, RequestId, RevocationId, StripeAccountId, StripeAttemptId, SubjectId,
+    WriterId,
 };
+pub use portal::{MailStatus, PortalPage};
 pub use problem::{Action, ProblemCode};
 pub use scope::Scopes;
 pub use secret::Secret;
-pub use token::{AccessToken, ClientSecret, CodeVerifier, RefreshToken, TokenExtra};
+pub use token::{AccessToken, ClientSecret, CodeVerifier, EmailAddress, LinkToken, RefreshToken, TokenExtra};

@@ -144,6 +144,46 @@ problem_codes! {
     AccountKept => 400, "account_kept", Reconnect;
     /// The provider answered the code exchange with an error, or with something that is no token answer.
     ExchangeFailed => 502, "exchange_failed", Reconnect;
+    // Portal sessions
+    /// No portal session has that id.
+    PortalSessionNotFound => 404, "portal_session_not_found", None;
+    /// The person was done, or the session was withdrawn.
+    PortalSessionOver => 409, "portal_session_over", None;
+    /// The portal session was made without a mail address.
+    NothingToMail => 409, "nothing_to_mail", None;
+    /// No mail server is configured.
+    MailNotConfigured => 400, "mail_not_configured", None;
+    /// The subject has been sent as many mails as an hour allows.
+    TooManyMails => 429, "too_many_mails", Retry;
+    /// The link is unknown, was used, or was taken back.
+    InvalidLink => 400, "invalid_link", None;
+    /// The link of an invitation is too old; another can be mailed.
+    InvitationExpired => 400, "invitation_expired", None;
+    /// What the link leads to is done.
+    AlreadyDone => 409, "already_done", None;
+    /// The page needs a link that was opened in this browser.
+    PortalSessionNeeded => 401, "portal_session_needed", None;
+    // Stripe
+    /// Stripe is not configured.
+    StripeNotConfigured => 400, "stripe_not_configured", None;
+    /// Stripe did not answer, or answered that it can't just now.
+    StripeUnavailable => 503, "stripe_unavailable", Retry;
+    /// Stripe refuses our key, our platform or what we asked for.
+    StripeConfiguration => 502, "stripe_configuration", None;
+    /// The callback names another account than the attempt is about.
+    AccountMismatch => 400, "account_mismatch", None;
+    /// Stripe knows no such account of our platform.
+    StripeAccountUnknown => 400, "stripe_account_unknown", None;
+    /// The subject has no account at Stripe.
+    StripeAccountNotFound => 404, "stripe_account_not_found", None;
+    /// The account is another subject's.
+    AccountTaken => 409, "account_taken", None;
+    /// The subject has another account, which an operator has to unlink first.
+    AccountLinked => 409, "account_linked", None;
+    /// The account took away our access; an operator has to unlink it first.
+    AccountDeauthorized => 409, "account_deauthorized", None;
+    /// An event's signature is missing, wrong or too old.
+    InvalidSignature => 400, "invalid_signature", None;
     // Ourselves
     /// The store does not answer.
     StoreUnavailable => 503, "store_unavailable", Retry;

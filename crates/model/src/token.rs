@@ -1,4 +1,4 @@
-//! The secrets that OAuth moves, each a type of its own, so that none can stand in another's place.
+//! The secrets that move through Claviger, each a type of its own, so that none can stand in another's place.
 
 use crate::Secret;
 
@@ -48,4 +48,12 @@ secret_text!(
 secret_text!(
     /// Members of a token answer that are the provider's own (`api_domain`, `instance_url` …), as a JSON object.
     TokenExtra
+);
+secret_text!(
+    /// What the link of a portal session carries.
+    LinkToken
+);
+secret_text!(
+    /// Where an invitation is mailed to.
+    EmailAddress
 );

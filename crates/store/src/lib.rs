@@ -8,6 +8,8 @@
 //! - [`subjects`], [`integrations`], [`attempts`], [`credentials`], [`connections`], [`api_keys`]
 //! - [`refreshes`]: claims, leases and the journal of calls, between a credential and its next tokens
 //! - [`revocations`]: grants that are to be given back to their providers
+//! - [`portal`]: links to pages, the browsers that opened them, the mails that carry them
+//! - [`stripe`]: accounts at Stripe, and the onboardings that lead to them
 //! - [`audit`]: append-only, chained
 //! - [`keyring`]: the wrapped data keys
 //! - [`Store::open`]: where it all comes from
@@ -19,8 +21,10 @@ pub mod connections;
 pub mod credentials;
 pub mod integrations;
 pub mod keyring;
+pub mod portal;
 pub mod refreshes;
 pub mod revocations;
+pub mod stripe;
 pub mod subjects;
 
 mod cache;

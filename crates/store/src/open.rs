@@ -12,10 +12,12 @@ use crate::connections::Connections;
 use crate::credentials::Credentials;
 use crate::integrations::Integrations;
 use crate::keyring::KeyringRows;
+use crate::portal::Portal;
 use crate::postgres::Postgres;
 use crate::refreshes::Refreshes;
 use crate::revocations::Revocations;
 use crate::sqlite::Sqlite;
+use crate::stripe::Stripe;
 use crate::subjects::Subjects;
 use crate::{Error, Result};
 
@@ -100,6 +102,10 @@ pub struct Store {
     pub connections: Arc<dyn Connections>,
     /// Keys of the product's backend.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// Links to pages, and the mails that carry them.
+    pub portal: Arc<dyn Portal>,
+    /// Accounts at Stripe.
+    pub stripe: Arc<dyn Stripe>,
     /// The wrapped data keys.
     pub keyring: Arc<dyn KeyringRows>,
     /// The audit trail.
@@ -171,6 +177,8 @@ impl Store {
             + Revocations
             + Connections
             + ApiKeys
+            + Portal
+            + Stripe
             + KeyringRows
             + Audit
             + 'static,
@@ -185,6 +193,8 @@ impl Store {
             revocations: engine.clone(),
             connections: engine.clone(),
             api_keys: engine.clone(),
+            portal: engine.clone(),
+            stripe: engine.clone(),
             keyring: engine.clone(),
             audit: engine.clone(),
             engine,

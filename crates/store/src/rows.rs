@@ -23,6 +23,9 @@ macro_rules! columns {
     };
 }
 
+pub(crate) mod portal;
+pub(crate) mod stripe;
+
 columns! {
     /// Read by [`subject`].
     subject_columns = "id, name, mail, language, metadata, created_at, updated_at";

@@ -32,6 +32,8 @@ pub trait Subjects: Send + Sync {
     async fn ensure(&self, id: &SubjectId, at: Timestamp) -> Result<()>;
     /// Writes everything but `created_at`, which a subject that exists keeps. Answers the row as it now is.
     async fn put(&self, subject: &Subject) -> Result<Subject>;
+    /// Writes its name and address alone; makes the subject if it is not there.
+    async fn introduce(&self, id: &SubjectId, name: &str, mail: &str, at: Timestamp) -> Result<()>;
     /// Reads one.
     async fn get(&self, id: &SubjectId) -> Result<Option<Subject>>;
 }

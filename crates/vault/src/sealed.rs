@@ -14,7 +14,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use model::{AccessToken, ClientSecret, CodeVerifier, RefreshToken, TokenExtra};
+use model::{AccessToken, ClientSecret, CodeVerifier, EmailAddress, LinkToken, RefreshToken, TokenExtra};
 use zeroize::Zeroizing;
 
 use crate::aead::{self, SALT_LEN, TAG_LEN};
@@ -59,6 +59,8 @@ sealable! {
     TokenExtra in "credentials"."extra";
     ClientSecret in "integrations"."client_secret";
     CodeVerifier in "attempts"."code_verifier";
+    EmailAddress in "portal_sessions"."email";
+    LinkToken in "mails"."link_token";
 }
 
 /// Why a sealed value did not open.

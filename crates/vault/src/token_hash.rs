@@ -25,6 +25,11 @@ impl TokenHash {
         octets.try_into().ok().map(Self)
     }
 
+    /// 64 lower-case hex characters.
+    pub fn to_hex(&self) -> String {
+        HEXLOWER.encode(&self.0)
+    }
+
     /// Reads 64 hex characters in either case.
     pub fn from_hex(text: &str) -> Option<Self> {
         let octets = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;

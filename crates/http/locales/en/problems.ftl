@@ -82,6 +82,48 @@ account_kept = The account was kept.
 exchange_failed = Connecting did not work.
     .detail = The provider did not complete the approval. Nothing was changed. Go back and connect again.
 
+# Portal sessions
+portal_session_not_found = There is no such portal session.
+    .detail = GET /api/portal-sessions lists them; { $id } is unknown, or ended long ago.
+portal_session_over = This portal session is over.
+    .detail = The person was done, or it was withdrawn. Make another with POST /api/portal-sessions.
+nothing_to_mail = This portal session was not mailed.
+    .detail = It was made without email. Make another with the address.
+mail_not_configured = No mail can be sent.
+    .detail = Set mail.host and mail.from in claviger.toml, or leave email out and hand the link over yourself.
+too_many_mails = Too many mails.
+    .detail = No more are sent to anybody within an hour. Nothing is lost. Try again in an hour at the latest; Retry-After says when. An operator can raise mail.per_subject_and_hour.
+invalid_link = This link does not work.
+    .detail = It was used already, was taken back, or a newer one was sent. Nothing was changed. Use the newest mail, or ask for another link where you got this one.
+invitation_expired = This link has expired.
+    .detail = Invitations work for a limited time. Nothing is lost. You can have a new link mailed to you.
+already_done = This is done.
+    .detail = You have finished this already, and nothing more is needed. You can close this window.
+portal_session_needed = Please open your link again.
+    .detail = You have been away for a while, or came without a link. Nothing is lost. Open the link that you were given, or ask for another.
+
+# Stripe
+stripe_not_configured = Stripe is not set up here.
+    .detail = Set stripe.secret_key in claviger.toml.
+stripe_unavailable = Stripe is not answering.
+    .detail = Nothing was changed, and nothing is lost. Try again in a moment.
+stripe_configuration = Stripe refuses the request.
+    .detail = It answered { $error }. Nothing was changed. The operator has to check stripe.secret_key and the platform’s settings at Stripe.
+account_mismatch = This is another account.
+    .detail = The answer names another Stripe account than the one that was made for you, so it was refused. Nothing was changed. Open your invitation again.
+stripe_account_unknown = Stripe does not know this account.
+    .detail = It does not exist, or does not belong to this platform. Nothing was changed. Open your invitation again, or ask who invited you.
+stripe_account_not_found = There is no account at Stripe.
+    .detail = { $subject } has none; begin with POST /onboard-client/initiate.
+account_taken = This account belongs to another client.
+    .detail = One Stripe account belongs to one client. Nothing was changed. An operator can unlink it there first.
+account_linked = This client has another account.
+    .detail = Nothing was changed. An operator can unlink it with DELETE /api/subjects/{ $subject }/stripe first.
+account_deauthorized = The account has ended the connection.
+    .detail = The Stripe account took away our access. Nothing is lost. An operator has to unlink it before another can be connected.
+invalid_signature = The signature is not valid.
+    .detail = Check stripe.webhook_secrets, and the clock. Nothing was changed.
+
 # Ourselves
 store_unavailable = The store does not answer just now.
     .detail = Nothing was changed. Try again shortly.

@@ -82,6 +82,48 @@ account_kept = Konto jäi samaks.
 exchange_failed = Ühendamine ei õnnestunud.
     .detail = Teenus ei viinud luba lõpule. Midagi ei muudetud. Mine tagasi ja ühenda uuesti.
 
+# Portaali seansid
+portal_session_not_found = Sellist portaali seanssi ei ole.
+    .detail = GET /api/portal-sessions loetleb need; { $id } on tundmatu või lõppes ammu.
+portal_session_over = See portaali seanss on läbi.
+    .detail = Inimene sai valmis või seanss võeti tagasi. Tee uus: POST /api/portal-sessions.
+nothing_to_mail = Seda portaali seanssi ei saadetud e-postiga.
+    .detail = See tehti ilma e-posti aadressita. Tee uus koos aadressiga.
+mail_not_configured = E-kirju ei saa saata.
+    .detail = Määra failis claviger.toml mail.host ja mail.from või jäta email välja ja anna link ise edasi.
+too_many_mails = Liiga palju e-kirju.
+    .detail = Rohkem kirju ühe tunni jooksul kellelegi ei saadeta. Midagi ei läinud kaotsi. Proovi uuesti hiljemalt tunni pärast; täpse aja ütleb Retry-After. Haldur saab seadet mail.per_subject_and_hour suurendada.
+invalid_link = See link ei tööta.
+    .detail = Seda on juba kasutatud, see võeti tagasi või saadeti uuem. Midagi ei muudetud. Kasuta kõige uuemat kirja või küsi uus link sealt, kust selle said.
+invitation_expired = See link on aegunud.
+    .detail = Kutse kehtib piiratud aja. Midagi ei läinud kaotsi. Sa saad lasta endale uue lingi saata.
+already_done = See on tehtud.
+    .detail = Sa oled selle juba lõpetanud ja rohkem pole midagi vaja. Võid selle akna sulgeda.
+portal_session_needed = Palun ava oma link uuesti.
+    .detail = Sa olid mõnda aega eemal või tulid ilma lingita. Midagi ei läinud kaotsi. Ava sulle antud link või küsi uus.
+
+# Stripe
+stripe_not_configured = Stripe ei ole siin seadistatud.
+    .detail = Määra failis claviger.toml stripe.secret_key.
+stripe_unavailable = Stripe ei vasta.
+    .detail = Midagi ei muudetud ja midagi ei läinud kaotsi. Proovi hetke pärast uuesti.
+stripe_configuration = Stripe lükkas päringu tagasi.
+    .detail = Ta vastas { $error }. Midagi ei muudetud. Operaator peab kontrollima seadet stripe.secret_key ja platvormi seadeid Stripe’is.
+account_mismatch = See on teine konto.
+    .detail = Vastuses on teine Stripe’i konto kui see, mis sinu jaoks tehti, ja seepärast lükati vastus tagasi. Midagi ei muudetud. Ava oma kutse uuesti.
+stripe_account_unknown = Stripe ei tunne seda kontot.
+    .detail = Seda ei ole olemas või see ei kuulu sellele platvormile. Midagi ei muudetud. Ava oma kutse uuesti või küsi kutsujalt.
+stripe_account_not_found = Stripe’i kontot ei ole.
+    .detail = Kliendil { $subject } seda ei ole; alusta päringuga POST /onboard-client/initiate.
+account_taken = See konto kuulub teisele kliendile.
+    .detail = Üks Stripe’i konto kuulub ühele kliendile. Midagi ei muudetud. Operaator saab selle seal enne lahti siduda.
+account_linked = Sellel kliendil on teine konto.
+    .detail = Midagi ei muudetud. Operaator saab selle enne lahti siduda: DELETE /api/subjects/{ $subject }/stripe.
+account_deauthorized = Konto lõpetas ühenduse.
+    .detail = Stripe’i konto võttis meilt ligipääsu ära. Midagi ei läinud kaotsi. Operaator peab selle lahti siduma, enne kui saab ühendada teise.
+invalid_signature = Allkiri ei kehti.
+    .detail = Kontrolli seadet stripe.webhook_secrets ja kella. Midagi ei muudetud.
+
 # Meie ise
 store_unavailable = Andmehoidla praegu ei vasta.
     .detail = Midagi ei muudetud. Proovi varsti uuesti.

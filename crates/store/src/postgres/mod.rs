@@ -11,6 +11,7 @@ use deadpool_postgres::{
 use model::{Clock, WriterId};
 use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Row, SimpleQueryMessage};
 use vault::TokenHash;
@@ -33,9 +34,11 @@ mod credentials;
 mod integrations;
 mod keyring;
 mod listener;
+mod portal;
 mod refreshes;
 mod revocations;
 mod schema;
+mod stripe;
 mod subjects;
 
 use address::Address;
@@ -212,6 +215,12 @@ impl Engine for Postgres {
 struct Said {
     message: String,
     code: String,
+}
+
+/// Whether the server refused a row because another has its key.
+fn is_duplicate(error: &Error) -> bool {
+    let Error::Unavailable(cause) = error else { return false };
+    cause.downcast_ref::<Said>().is_some_and(|said| said.code == SqlState::UNIQUE_VIOLATION.code())
 }
 
 impl From<tokio_postgres::Error> for Error {

@@ -17,6 +17,9 @@ const PUT: &str = concat!(
      updated_at = excluded.updated_at RETURNING ",
     subject_columns!()
 );
+const INTRODUCE: &str = "INSERT INTO subjects (id, name, mail, metadata, created_at, updated_at) \
+    VALUES ($1, $2, $3, '{}', $4, $4) ON CONFLICT (id) DO UPDATE SET name = excluded.name, mail = excluded.mail, \
+    updated_at = excluded.updated_at";
 const GET: &str = concat!("SELECT ", subject_columns!(), " FROM subjects WHERE id = $1");
 
 #[async_trait]
@@ -28,6 +31,16 @@ impl Subjects for Postgres {
     async fn put(&self, subject: &Subject) -> Result<Subject> {
         let answer = self.find(PUT, &value::subject(subject)?, rows::subject).await?;
         answer.ok_or_else(Error::no_answer)
+    }
+
+    async fn introduce(&self, id: &SubjectId, name: &str, mail: &str, at: Timestamp) -> Result<()> {
+        let values = [
+            Value::word(id),
+            Value::text("subjects.name", name)?,
+            Value::text("subjects.mail", mail)?,
+            at.into(),
+        ];
+        self.execute(INTRODUCE, &values).await.map(drop)
     }
 
     async fn get(&self, id: &SubjectId) -> Result<Option<Subject>> {

@@ -17,6 +17,9 @@ const PUT: &str = concat!(
      updated_at = excluded.updated_at RETURNING ",
     subject_columns!()
 );
+const INTRODUCE: &str = "INSERT INTO subjects (id, name, mail, metadata, created_at, updated_at) \
+    VALUES (?1, ?2, ?3, '{}', ?4, ?4) ON CONFLICT (id) DO UPDATE SET name = excluded.name, mail = excluded.mail, \
+    updated_at = excluded.updated_at";
 const GET: &str = concat!("SELECT ", subject_columns!(), " FROM subjects WHERE id = ?1");
 
 #[async_trait]
@@ -34,6 +37,16 @@ impl Subjects for Sqlite {
         let values = value::subject(subject)?;
         let put = move |database: &_| find(database, PUT, &values, rows::subject);
         self.writer.write(&[], put).await?.ok_or_else(Error::no_answer)
+    }
+
+    async fn introduce(&self, id: &SubjectId, name: &str, mail: &str, at: Timestamp) -> Result<()> {
+        let values = [
+            Value::word(id),
+            Value::text("subjects.name", name)?,
+            Value::text("subjects.mail", mail)?,
+            at.into(),
+        ];
+        self.writer.write(&[], move |database| execute(database, INTRODUCE, &values).map(drop)).await
     }
 
     async fn get(&self, id: &SubjectId) -> Result<Option<Subject>> {

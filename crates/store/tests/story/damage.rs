@@ -1,7 +1,10 @@
 //! What the store says when something is wrong.
 
 use store::Error;
+use store::stripe::StripeAttempt;
+use vault::random;
 
+use crate::portal::{mailed, make};
 use crate::rows::{api_key, subject};
 use crate::world::{World, at, attempt, hash, key, new_connection};
 
@@ -24,6 +27,8 @@ pub(crate) async fn a_damaged_row_is_an_error_that_names_its_table(world: &World
     store.subjects.put(&subject("anna")).await.unwrap();
     store.attempts.create_started(&attempt(0), &hash("state")).await.unwrap();
     store.api_keys.create(&api_key("first"), &hash("first")).await.unwrap();
+    let session = make(store, &mailed(0), "link").await;
+    store.stripe.reserve(&new.key.subject, "nonce", at(0)).await.unwrap();
 
     world.sql("UPDATE subjects SET metadata = '{\"hunter2'").await;
     assert_eq!(table(store.subjects.get(&new.key.subject).await), "subjects");
@@ -38,6 +43,12 @@ pub(crate) async fn a_damaged_row_is_an_error_that_names_its_table(world: &World
     world.sql("UPDATE connections SET metadata = '\"hunter2'").await;
     assert_eq!(table(store.connections.get(&key).await), "connections");
     assert_eq!(table(store.connections.list(&<_>::default(), None, 10).await), "connections");
+    world.sql("UPDATE portal_sessions SET integrations = '[\"hunter2'").await;
+    assert_eq!(table(store.portal.get(&session.id).await), "portal_sessions");
+    assert_eq!(table(store.portal.open(&hash("link"), None, at(1)).await), "portal_sessions");
+    assert_eq!(table(store.portal.take_mails(at(2_000_000), at(9_000_000), 10).await), "mails");
+    world.sql("UPDATE stripe_accounts SET facts = '{\"hunter2'").await;
+    assert_eq!(table(store.stripe.account(&new.key.subject).await), "stripe_accounts");
 }
 
 pub(crate) async fn a_damaged_row_and_its_column_are_named(world: &World) {
@@ -55,6 +66,44 @@ pub(crate) async fn a_damaged_row_and_its_column_are_named(world: &World) {
         let error = store.connections.list(&<_>::default(), None, 10).await.map(drop).unwrap_err();
         let expected = format!("row \"{id}\", column {column}:");
         assert!(error.to_string().contains(&expected), "{error}; wanted {expected}");
+    }
+}
+
+pub(crate) async fn a_damaged_row_of_the_portal_and_its_column_are_named(world: &World) {
+    let store = &world.one;
+    let session = make(store, &mailed(0), "link").await;
+    let anna = &session.subject;
+    store.stripe.reserve(anna, "nonce", at(0)).await.unwrap();
+    let attempt = StripeAttempt {
+        id: random::id(),
+        session: session.id,
+        subject: anna.clone(),
+        account: "acct_1".parse().unwrap(),
+        created_at: at(0),
+        expires_at: at(600),
+        consumed_at: None,
+    };
+    store.stripe.begin(&attempt, &hash("state")).await.unwrap();
+    let mail = world.texts("SELECT id FROM mails").await.remove(0);
+    let (id, attempt) = (session.id.to_string(), attempt.id.to_string());
+    for (damage, row, column) in [
+        ("UPDATE portal_sessions SET page = 'what'", &id, "page"),
+        ("UPDATE portal_sessions SET page = 'stripe', mail = 'what'", &id, "mail"),
+        ("UPDATE mails SET attempts = attempts", &mail, "s.mail"),
+        ("UPDATE stripe_accounts SET account = 'a b'", &anna.to_string(), "account"),
+        ("UPDATE stripe_accounts SET account = NULL, linked_at = 5", &anna.to_string(), "linked_by"),
+        ("UPDATE stripe_attempts SET session = 'what'", &attempt, "session"),
+    ] {
+        world.sql(damage).await;
+        let error = match damage.split(' ').nth(1).unwrap() {
+            "portal_sessions" => store.portal.of_link(&hash("link")).await.map(drop),
+            "mails" => store.portal.take_mails(at(2_000_000), at(2_000_000), 10).await.map(drop),
+            "stripe_accounts" => store.stripe.account(anna).await.map(drop),
+            _ => store.stripe.find(&hash("state")).await.map(drop),
+        };
+        let error = error.unwrap_err().to_string();
+        let expected = format!("row \"{row}\", column {column}:");
+        assert!(error.contains(&expected), "{error}; wanted {expected}");
     }
 }
 

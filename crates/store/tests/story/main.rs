@@ -11,16 +11,22 @@ extern crate claviger_store as store;
 
 mod attempts;
 mod audit;
+mod behind;
 mod cache;
 mod connections;
 mod credentials;
 mod damage;
+mod mails;
+mod onboardings;
 mod opening;
+mod portal;
 mod postgres_server;
 mod refreshes;
 mod revocations;
 mod rows;
 mod sqlite_file;
+mod stripe;
+mod upgrade;
 mod world;
 
 /// Tells each chapter to SQLite and to PostgreSQL.
@@ -48,7 +54,7 @@ macro_rules! told {
 }
 
 told! {
-    rows: a_subject_comes_to_be_and_keeps_its_beginning, an_integration_belongs_to_one_owner,
+    rows: a_subject_comes_to_be_and_keeps_its_beginning, an_introduction_tells_name_and_address_alone, an_integration_belongs_to_one_owner,
         an_api_key_works_until_it_is_revoked, the_first_data_key_wins, a_nul_character_is_refused_by_name,
         quotes_control_characters_and_sql_survive;
     attempts: an_attempt_knows_its_members, a_question_is_answered_once_and_its_consent_is_nobodys_until_then,
@@ -77,7 +83,29 @@ told! {
     revocations: a_disconnect_turns_the_tokens_into_a_revocation, the_last_member_of_a_group_makes_the_revocation,
         a_plan_for_another_credential_changes_nothing, each_due_revocation_goes_to_one_of_two_replicas,
         only_the_attempt_under_way_ends_a_revocation, a_grant_may_be_shared_with_the_same_account_and_with_one_that_nobody_knows;
-    damage: a_damaged_row_is_an_error_that_names_its_table, a_damaged_row_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
+    portal: a_portal_session_reads_back_as_it_was_written, a_link_that_was_not_mailed_opens_once,
+        a_link_works_until_the_instant_of_its_end, a_mailed_link_opens_again_and_again_until_its_session_is_over,
+        a_session_ends_in_one_way, a_browser_uses_the_page_until_its_end_or_the_sessions,
+        portal_sessions_are_listed_page_by_page, the_sweep_takes_the_sessions_that_ended_first_with_all_that_is_theirs;
+    mails: the_cap_counts_what_one_subject_asked_for_within_the_hour, of_many_mails_at_once_the_cap_lets_through_so_many, a_renewed_session_has_another_link_and_another_mail,
+        what_is_over_or_was_never_mailed_is_not_renewed, of_many_renewals_at_once_the_cap_lets_through_so_many,
+        each_due_mail_goes_to_one_of_two_replicas, only_the_attempt_under_way_ends_a_mail,
+        a_session_that_is_taken_back_is_not_mailed,
+        deeds_on_one_session_and_its_mail_at_once_do_not_stand_in_each_others_way;
+    stripe: an_account_and_an_attempt_read_back_as_they_were_written, all_who_reserve_make_the_same_account,
+        another_nonce_needs_the_one_that_was_seen_and_no_account, an_account_that_was_made_is_one_subjects,
+        of_two_subjects_that_claim_one_account_at_once_one_gets_it,
+        an_operator_replaces_an_expectation_but_never_a_link, an_older_answer_is_not_learnt,
+        an_account_takes_our_access_away_once, an_event_is_remembered, the_sweep_takes_what_ended_first_and_no_more;
+    onboardings: of_ten_callbacks_on_two_replicas_one_links_the_account,
+        an_attempt_that_leads_nowhere_links_nothing_and_is_not_used_up,
+        a_later_onboarding_keeps_when_and_by_whom_it_was_linked_first,
+        a_link_does_not_overwrite_what_stripe_said_later, an_onboarding_is_used_up_once,
+        an_unlinked_account_takes_its_onboardings_with_it,
+        deeds_on_one_account_at_once_do_not_stand_in_each_others_way;
+    upgrade: an_upgrade_from_the_schema_before_keeps_every_row;
+    damage: a_damaged_row_is_an_error_that_names_its_table, a_damaged_row_and_its_column_are_named,
+        a_damaged_row_of_the_portal_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
     opening: a_newer_schema_is_refused, an_old_schema_is_not_touched_when_migrating_is_forbidden,
         eight_processes_that_start_at_once_all_come_up, migrating_twice_does_nothing;
 }

@@ -23,7 +23,7 @@ pub(crate) async fn a_newer_schema_is_refused(world: &World) {
 }
 
 pub(crate) async fn an_old_schema_is_not_touched_when_migrating_is_forbidden(world: &World) {
-    let url = another(world).await;
+    let url = world.elsewhere().await;
     let mut options = options(&url);
     options.migrate = Migrate::Never;
     let error = Store::open(&options).await.map(drop).unwrap_err();
@@ -38,7 +38,7 @@ pub(crate) async fn an_old_schema_is_not_touched_when_migrating_is_forbidden(wor
 }
 
 pub(crate) async fn eight_processes_that_start_at_once_all_come_up(world: &World) {
-    let url = another(world).await;
+    let url = world.elsewhere().await;
     let starts: Vec<_> = (0..8)
         .map(|_| {
             let mut options = options(&url);
@@ -63,12 +63,4 @@ pub(crate) async fn eight_processes_that_start_at_once_all_come_up(world: &World
 pub(crate) async fn migrating_twice_does_nothing(world: &World) {
     let Migrated { applied, version } = Store::migrate(&options(&world.url)).await.unwrap();
     assert_eq!((applied, version), (0, world.count("refinery_schema_history").await));
-}
-
-/// An address where there is no schema yet.
-async fn another(world: &World) -> String {
-    if world.is_sqlite() {
-        return format!("sqlite:{}", world.directory.path().join("another.db").display());
-    }
-    store::testing::fresh_postgres().await.unwrap()
 }

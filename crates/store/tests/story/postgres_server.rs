@@ -50,6 +50,10 @@ async fn while_nobody_listens_nothing_in_memory_counts() {
     let (client, connection) = tokio_postgres::connect(&admin, NoTls).await.unwrap();
     tokio::spawn(connection);
     let database = world.url.rsplit('/').next().unwrap();
+    let listeners =
+        "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'claviger listener'";
+    let both_listen = async || client.query(listeners, &[&database]).await.unwrap().len() == 2;
+    eventually("both replicas listen", both_listen).await;
     client.batch_execute(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false")).await.unwrap();
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE datname = $1 AND application_name = 'claviger listener'";

@@ -1,6 +1,6 @@
 //! Subjects, integrations, API keys, the keyring.
 
-use model::{ApiKeyScope, ApiKeyScopes, Scopes};
+use model::{ApiKeyScope, ApiKeyScopes, Scopes, SubjectId};
 use serde_json::json;
 use store::Error;
 use store::api_keys::ApiKey;
@@ -149,4 +149,19 @@ pub(crate) async fn quotes_control_characters_and_sql_survive(world: &World) {
         assert_eq!(read.account, new.credential.account);
     }
     assert_eq!(world.count("subjects").await, 1);
+}
+
+pub(crate) async fn an_introduction_tells_name_and_address_alone(world: &World) {
+    let (one, two) = (&world.one.subjects, &world.two.subjects);
+    let id: SubjectId = "client-7".parse().unwrap();
+    one.introduce(&id, "Rowan", "anna@example.com", at(1)).await.unwrap();
+    let made = two.get(&id).await.unwrap().unwrap();
+    assert_eq!((made.name.as_deref(), made.created_at, made.updated_at), (Some("Rowan"), at(1), at(1)));
+    let told = Subject { language: Some("et".to_owned()), metadata: object(json!({"plan": "pro"})), ..made };
+    two.put(&told).await.unwrap();
+    one.introduce(&id, "Rowan OÜ", "mari@example.com", at(3)).await.unwrap();
+    let known = two.get(&id).await.unwrap().unwrap();
+    assert_eq!((known.name.as_deref(), known.mail.as_deref()), (Some("Rowan OÜ"), Some("mari@example.com")));
+    assert_eq!((known.language, known.metadata), (told.language, told.metadata));
+    assert_eq!((known.created_at, known.updated_at), (at(1), at(3)));
 }

@@ -13,7 +13,10 @@ use store::connections::{ConnectionKey, NewConnection};
 use store::credentials::{Credential, SealedTokens};
 use store::refreshes::{Ending, NewClaim, Settlement};
 use store::{Options, Store, testing};
+use tokio::sync::Barrier;
 use vault::{Sealed, TokenHash, random};
+
+use crate::behind;
 
 pub(crate) struct World {
     pub(crate) one: Store,
@@ -48,6 +51,14 @@ impl World {
         Self { one, two, url, directory, clock: Arc::new(FixedClock::at(at(0))) }
     }
 
+    /// An address where there is no schema yet.
+    pub(crate) async fn elsewhere(&self) -> String {
+        if self.is_sqlite() {
+            return format!("sqlite:{}", self.directory.path().join("another.db").display());
+        }
+        testing::fresh_postgres().await.unwrap()
+    }
+
     /// The same with replicas that go by the world's own clock.
     pub(crate) async fn at_a_time_of_its_own(self) -> Self {
         self.end().await;
@@ -70,28 +81,41 @@ impl World {
 
     /// Runs SQL behind the store's back.
     pub(crate) async fn sql(&self, sql: &str) {
-        if let Some(path) = self.url.strip_prefix("sqlite:") {
-            rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-        } else {
-            let (client, connection) =
-                tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.unwrap();
-            let connection = tokio::spawn(connection);
-            client.batch_execute(sql).await.unwrap();
-            drop(client);
-            let _ = connection.await;
-        }
+        behind::run(&self.url, sql).await;
+    }
+
+    /// Reads the one text column of a query behind the store's back.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        behind::texts(&self.url, sql).await
     }
 
     /// Counts the rows of a table behind the store's back.
     pub(crate) async fn count(&self, table: &str) -> i64 {
-        let sql = format!("SELECT count(*) FROM {table}");
-        if let Some(path) = self.url.strip_prefix("sqlite:") {
-            let database = rusqlite::Connection::open(path).unwrap();
-            return database.query_row(&sql, [], |row| row.get(0)).unwrap();
+        behind::count(&self.url, table).await
+    }
+
+    /// Does a deed on both replicas, so many times at once; the answers in the order of the callers.
+    pub(crate) async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &self,
+        callers: usize,
+        deed: impl Fn(Store, usize) -> F,
+    ) -> Vec<T> {
+        let barrier = Arc::new(Barrier::new(callers));
+        let called: Vec<_> = (0..callers)
+            .map(|caller| {
+                let replica = if caller % 2 == 0 { self.one.clone() } else { self.two.clone() };
+                let (barrier, deed) = (Arc::clone(&barrier), deed(replica, caller));
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    deed.await
+                })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for answer in called {
+            answers.push(answer.await.unwrap());
         }
-        let (client, connection) = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client.query_one(&sql, &[]).await.unwrap().get(0)
+        answers
     }
 }
 
