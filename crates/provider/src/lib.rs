@@ -9,7 +9,9 @@
 //! - [`answer`]: what an answer of a token endpoint means
 //! - [`api`]: calls with an access token; [`identity`]: whose account it is
 //! - [`validate`]: whether an access token works
+//! - [`stripe`]: Stripe Connect, which is no OAuth
 //! - [`revoke`]: a grant that is given back (RFC 7009, or what the provider has instead)
+//! - [`mail`]: letters to people, through the operator's mail server
 
 pub mod answer;
 pub mod api;
@@ -20,8 +22,10 @@ pub mod endpoints;
 pub mod exchange;
 pub mod format;
 pub mod identity;
+pub mod mail;
 pub mod refresh;
 pub mod revoke;
+pub mod stripe;
 pub mod validate;
 
 mod client_error;

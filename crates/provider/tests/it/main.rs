@@ -13,6 +13,8 @@ mod first_fifteen;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod overrides;
 #[cfg(test)]
 mod page;
