@@ -21,6 +21,8 @@ const REFRESH_EVERY: Duration = Duration::from_secs(1);
 const RECOVER_EVERY: Duration = Duration::from_secs(5);
 /// How often grants are given back that are still to be.
 const REVOKE_EVERY: Duration = Duration::from_secs(5);
+/// How often mails are sent that are still to be.
+const MAIL_EVERY: Duration = Duration::from_secs(5);
 /// How often what waits is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// How often uses are written down.
@@ -33,6 +35,8 @@ const WARN_EVERY: Duration = Duration::from_hours(1);
 pub struct Plan {
     /// How long expired attempts are kept.
     pub attempt_retention: Duration,
+    /// How long portal sessions are kept whose links have ended.
+    pub portal_retention: Duration,
     /// Whether this process refreshes what is due.
     pub background: bool,
     /// How far the audit trail has come, beside the store.
@@ -43,20 +47,24 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy)]
 enum Job {
     SweepAttempts,
+    SweepPortal,
     Refresh,
     Recover,
     Revoke,
+    Mail,
     Measure,
     NoteUses,
     WarnOfEnds,
 }
 
 impl Job {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::SweepAttempts,
+        Self::SweepPortal,
         Self::Refresh,
         Self::Recover,
         Self::Revoke,
+        Self::Mail,
         Self::Measure,
         Self::NoteUses,
         Self::WarnOfEnds,
@@ -64,10 +72,11 @@ impl Job {
 
     const fn period(self) -> Duration {
         match self {
-            Self::SweepAttempts => SWEEP_EVERY,
+            Self::SweepAttempts | Self::SweepPortal => SWEEP_EVERY,
             Self::Refresh => REFRESH_EVERY,
             Self::Recover => RECOVER_EVERY,
             Self::Revoke => REVOKE_EVERY,
+            Self::Mail => MAIL_EVERY,
             Self::Measure => MEASURE_EVERY,
             Self::NoteUses => NOTE_EVERY,
             Self::WarnOfEnds => WARN_EVERY,
@@ -81,6 +90,12 @@ impl Job {
             Self::SweepAttempts => {
                 told("questions.sweep_failed", connect.sweep_questions().await);
                 told("attempts.sweep_failed", sweep_attempts(app, plan.attempt_retention).await);
+            }
+            Self::SweepPortal => {
+                let before = app.clock.now() - plan.portal_retention;
+                let full = |swept: Option<u64>| swept.is_some_and(|swept| swept >= u64::from(SWEEP_BATCH));
+                while full(told("portal.sweep_failed", connect.sweep_portal(before, SWEEP_BATCH).await)) {}
+                while full(told("stripe.sweep_failed", connect.sweep_stripe(before, SWEEP_BATCH).await)) {}
             }
             Self::Refresh => {
                 connect.probe_circuits();
@@ -97,6 +112,10 @@ impl Job {
             Self::Revoke => {
                 // As long as more is waiting than one round takes.
                 while told("revocation.round_failed", connect.revoke_due().await) == Some(true) {}
+            }
+            Self::Mail => {
+                // As long as more is waiting than one round takes.
+                while told("mail.round_failed", connect.send_mails().await) == Some(true) {}
             }
             Self::Measure => {
                 told("refresh.measure_failed", connect.measure_backlog().await);

@@ -89,6 +89,7 @@ impl Server {
         });
         let plan = jobs::Plan {
             attempt_retention: config.connect.attempt_retention.0,
+            portal_retention: config.portal.retention.0,
             background: config.connect.refresh.background,
             mark: wired.mark.clone(),
         };

@@ -11,10 +11,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use connect::integrations::ConfiguredIntegration;
+use connect::mail::{Letters, Post};
 use connect::refresh::RefreshSettings;
 use connect::refresh::spool::Spool;
 use connect::return_to::{AllowList, check_redirect_uri, is_loopback};
+use connect::stripe::StripeSettings;
 use connect::{Connect, Parts, Settings};
+use http_plane::letters::Scribe;
 use http_plane::messages::Language;
 use http_plane::metrics::Metrics;
 use http_plane::{App, Demo};
@@ -22,6 +25,7 @@ use model::{Actor, ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secre
 use provider::catalog::Catalog;
 use provider::client::{ClientSettings, HttpClient, SettingsError};
 use provider::endpoints::EndpointsError;
+use provider::mail::Mailer;
 use store::{Migrate, Options, Store};
 use tracing::warn;
 use url::Url;
@@ -30,10 +34,14 @@ use vault::{Keyring, MasterKey, WrappedKey};
 use crate::config::groups::with_groups;
 use crate::config::layers::embedded_database;
 use crate::config::{Config, ConfigError, Database, Integration, LocaleTag, Outbound, Refresh, SecretSource};
+use crate::config::{mail, stripe};
 use crate::restored::TrailMark;
 
 /// More calls at once, or a second, than any provider likes.
 const MOST_AT_ONCE: usize = 10_000;
+
+/// How long portal sessions are kept, at least.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
 /// How many times a start looks for the keyring's first key, which another process may be adding.
 const KEYRING_ATTEMPTS: usize = 2;
@@ -45,6 +53,8 @@ pub struct Checked {
     settings: Settings,
     catalog: Catalog,
     http: HttpClient,
+    mailer: Option<Mailer>,
+    stripe: Option<StripeSettings>,
     database: DatabaseAddresses,
     /// What deserves the operator's attention although it works.
     pub warnings: Vec<String>,
@@ -98,6 +108,13 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
                 .to_owned(),
         );
     }
+    if config.portal.retention.0 < SHORTEST_RETENTION {
+        let problem = "is shorter than a day, in which mails are counted and onboardings end";
+        return Err(ConfigError::setting("portal.retention", problem, "write \"1d\" or longer"));
+    }
+    let http = http_client(&config.outbound)?;
+    let mailer = mail::mailer(config, &mut warnings)?;
+    let stripe = stripe::settings(config, &http, &mut warnings)?;
     Ok(Checked {
         master,
         settings: Settings {
@@ -112,7 +129,9 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
             integrations,
         },
         catalog,
-        http: http_client(&config.outbound)?,
+        http,
+        mailer,
+        stripe,
         database: DatabaseAddresses::of(&config.database)?,
         warnings,
     })
@@ -399,12 +418,22 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
     let store = Store::open(&options).await?;
     let keyring = keyring(&store, &checked.master).await?;
     let public_url = checked.settings.public_url.clone();
+    let default_language = match config.locale.default {
+        LocaleTag::En => Language::English,
+        LocaleTag::Et => Language::Estonian,
+    };
+    let scribe = Scribe { product: config.product_name.clone(), language: default_language };
+    let letters: Arc<dyn Letters> = Arc::new(scribe);
+    let per_subject_and_hour = config.mail.per_subject_and_hour;
+    let post = checked.mailer.map(|mailer| Post { mailer, letters, per_subject_and_hour });
     let connect = Connect::new(Parts {
         settings: checked.settings,
         catalog: checked.catalog,
         http: checked.http,
         store: store.clone(),
         keyring: Arc::new(keyring),
+        post,
+        stripe: checked.stripe,
         spool,
         clock: clock.clone(),
     });
@@ -414,10 +443,7 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
         clock,
         public_url,
         product_name: config.product_name.clone(),
-        default_language: match config.locale.default {
-            LocaleTag::En => Language::English,
-            LocaleTag::Et => Language::Estonian,
-        },
+        default_language,
         metrics: Metrics::new(|registry| {
             connect.refresh_metrics().register(registry);
             connect.revocation_metrics().register(registry);

@@ -181,7 +181,7 @@ impl Connect {
         verifier.map_err(|source| Error::Vault { table: "attempts", source })
     }
 
-    fn check_return_to(&self, return_to: &str) -> Result<String> {
+    pub(crate) fn check_return_to(&self, return_to: &str) -> Result<String> {
         self.parts.settings.return_to.check(return_to).map(String::from).ok_or(Error::ReturnToNotAllowed)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{GroupId, IntegrationId, ProblemCode, ReconnectReason, SubjectId, Timestamp};
+use model::{GroupId, IntegrationId, PortalSessionId, ProblemCode, ReconnectReason, SubjectId, Timestamp};
 use provider::answer::AnswerError;
 use store::connections::ConnectionKey;
 
@@ -116,6 +116,93 @@ pub enum Error {
     /// The link that starts an attempt is unknown, used or expired.
     #[error("the link is unknown, was used, or has expired")]
     InvalidTicket,
+    /// There is no such portal session.
+    #[error("there is no portal session {id}")]
+    PortalSessionNotFound {
+        /// Its id.
+        id: PortalSessionId,
+    },
+    /// The person was done, or it was withdrawn.
+    #[error("the portal session {id} is over")]
+    PortalSessionOver {
+        /// Its id.
+        id: PortalSessionId,
+    },
+    /// The session was made without a mail address.
+    #[error("the portal session has no mail address")]
+    NothingToMail,
+    /// The operator has configured no mail server.
+    #[error("no mail server is configured")]
+    MailNotConfigured,
+    /// The subject has been sent as many mails as an hour allows.
+    #[error("the subject has been sent as many mails as an hour allows")]
+    TooManyMails {
+        /// When there may be another.
+        retry_after: Duration,
+    },
+    /// The link to a page is unknown, was used, or was taken back.
+    #[error("the link is unknown, was used, or was taken back")]
+    InvalidLink,
+    /// The link of an invitation is too old; another can be mailed.
+    #[error("the invitation has expired")]
+    InvitationExpired,
+    /// What the link leads to is done.
+    #[error("what the link leads to is done")]
+    AlreadyDone,
+    /// The browser has not opened a link, or long ago.
+    #[error("the page needs a portal session")]
+    PortalSessionNeeded,
+    /// The operator has configured no Stripe.
+    #[error("Stripe is not configured")]
+    StripeNotConfigured,
+    /// Stripe did not answer, or said that it can't just now.
+    #[error("Stripe did not answer")]
+    StripeUnavailable {
+        /// When it makes sense to try again.
+        retry_after: Duration,
+    },
+    /// Stripe refuses our key, our platform or what we asked for.
+    #[error("Stripe refuses: {}", error.as_deref().unwrap_or("no reason given"))]
+    StripeConfiguration {
+        /// Stripe's code.
+        error: Option<String>,
+    },
+    /// The state of a callback can't be used.
+    #[error("the state is {reason}")]
+    InvalidState {
+        /// `invalid`, `used`, `over` where its portal session is, or `replaced` where the subject has been given another account.
+        reason: &'static str,
+    },
+    /// The attempt took longer than it may.
+    #[error("the attempt has expired")]
+    ExpiredState,
+    /// The callback names another account than the attempt is about.
+    #[error("the account is not the one that the attempt is about")]
+    AccountMismatch,
+    /// Stripe knows no such account of our platform.
+    #[error("Stripe knows no such account of our platform")]
+    StripeAccountUnknown,
+    /// The subject has no account at Stripe.
+    #[error("{subject} has no account at Stripe")]
+    StripeAccountNotFound {
+        /// The subject.
+        subject: SubjectId,
+    },
+    /// The account is another subject's.
+    #[error("the account is another subject's")]
+    AccountTaken,
+    /// The subject has another account.
+    #[error("the subject has another account")]
+    AccountLinked,
+    /// The account took away our access.
+    #[error("the account took away our access")]
+    AccountDeauthorized,
+    /// An event's signature is not to be believed.
+    #[error("the signature is not to be believed: {reason}")]
+    InvalidSignature {
+        /// Why, as a stable word.
+        reason: &'static str,
+    },
     /// The code exchange did not yield tokens.
     #[error("the code exchange failed")]
     ExchangeFailed(#[source] Box<AnswerError>),
@@ -163,6 +250,27 @@ impl Error {
             Self::GenerationConflict { .. } => ProblemCode::GenerationConflict,
             Self::InvalidTicket => ProblemCode::InvalidTicket,
             Self::ExchangeFailed(_) => ProblemCode::ExchangeFailed,
+            Self::PortalSessionNotFound { .. } => ProblemCode::PortalSessionNotFound,
+            Self::PortalSessionOver { .. } => ProblemCode::PortalSessionOver,
+            Self::NothingToMail => ProblemCode::NothingToMail,
+            Self::MailNotConfigured => ProblemCode::MailNotConfigured,
+            Self::TooManyMails { .. } => ProblemCode::TooManyMails,
+            Self::InvalidLink => ProblemCode::InvalidLink,
+            Self::InvitationExpired => ProblemCode::InvitationExpired,
+            Self::AlreadyDone => ProblemCode::AlreadyDone,
+            Self::PortalSessionNeeded => ProblemCode::PortalSessionNeeded,
+            Self::StripeNotConfigured => ProblemCode::StripeNotConfigured,
+            Self::StripeUnavailable { .. } => ProblemCode::StripeUnavailable,
+            Self::StripeConfiguration { .. } => ProblemCode::StripeConfiguration,
+            Self::InvalidState { .. } => ProblemCode::InvalidState,
+            Self::ExpiredState => ProblemCode::ExpiredState,
+            Self::AccountMismatch => ProblemCode::AccountMismatch,
+            Self::StripeAccountUnknown => ProblemCode::StripeAccountUnknown,
+            Self::StripeAccountNotFound { .. } => ProblemCode::StripeAccountNotFound,
+            Self::AccountTaken => ProblemCode::AccountTaken,
+            Self::AccountLinked => ProblemCode::AccountLinked,
+            Self::AccountDeauthorized => ProblemCode::AccountDeauthorized,
+            Self::InvalidSignature { .. } => ProblemCode::InvalidSignature,
             Self::Store(store::Error::Unavailable(_)) => ProblemCode::StoreUnavailable,
             Self::Store(_) | Self::Vault { .. } | Self::Interrupted => ProblemCode::InternalError,
         }

@@ -10,6 +10,8 @@
 //! - [`parts`]: further tokens of one consent
 //! - [`revocation`]: grants are given back to their providers, now or later
 //! - [`validate`]: asks a provider whether a token works
+//! - [`portal`]: links to pages, and who comes with them; [`mail`]: invitations are sent
+//! - [`stripe`]: subjects get accounts at Stripe
 //! - [`status`]: what a subject has connected
 //! - [`integrations`]: which of our apps speaks for whom
 //!
@@ -23,11 +25,14 @@ pub mod disconnect;
 pub mod error;
 pub mod hop;
 pub mod integrations;
+pub mod mail;
 pub mod parts;
+pub mod portal;
 pub mod refresh;
 pub mod return_to;
 pub mod revocation;
 pub mod status;
+pub mod stripe;
 pub mod validate;
 
 mod groups;

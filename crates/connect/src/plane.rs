@@ -2,22 +2,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AuditEvent, Clock, IntegrationId, SubjectId};
+use model::{AuditEvent, Clock, IntegrationId, Outcome, SubjectId};
 use provider::catalog::Catalog;
 use provider::client::HttpClient;
 use store::Store;
 use store::connections::ConnectionKey;
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
-use tracing::Instrument;
+use tracing::{Instrument, info, warn};
 use vault::Keyring;
 
 use crate::integrations::ConfiguredIntegration;
+use crate::mail::Post;
 use crate::refresh::metrics::RefreshMetrics;
 use crate::refresh::spool::Spool;
 use crate::refresh::{RefreshSettings, Refreshing};
 use crate::return_to::AllowList;
 use crate::revocation::metrics::RevocationMetrics;
+use crate::stripe::StripeSettings;
 use crate::{Error, Result};
 
 /// What the operator decided about the connect plane.
@@ -55,6 +57,10 @@ pub struct Parts {
     pub store: Store,
     /// What seals them.
     pub keyring: Arc<Keyring>,
+    /// How invitations are mailed; `None` where no mail server is configured.
+    pub post: Option<Post>,
+    /// How subjects get paid; `None` where Stripe is not configured.
+    pub stripe: Option<StripeSettings>,
     /// Where answers wait for a store that is not part of this machine; `None` where the commit itself is local.
     pub spool: Option<Spool>,
     /// The time.
@@ -127,6 +133,18 @@ impl Connect {
     /// Remembers a security-relevant act. An act whose trace can't be written is answered as a failure of the store.
     pub(crate) async fn audit(&self, event: AuditEvent) -> Result<()> {
         Ok(self.store().audit.append(&event).await?)
+    }
+
+    /// The same, and says it in the log.
+    pub(crate) async fn remember(&self, event: AuditEvent) -> Result<()> {
+        let subject = event.subject.as_ref().map(SubjectId::as_str);
+        let (target, reason) = (event.target.as_deref(), event.reason.as_deref());
+        if event.outcome == Outcome::Success {
+            info!(subject, target, reason, outcome = "success", "{}", event.event);
+        } else {
+            warn!(subject, target, reason, outcome = event.outcome.word(), "{}", event.event);
+        }
+        self.audit(event).await
     }
 
     /// Subjects come to be at their first use, unless the operator wants them made beforehand.

@@ -6,6 +6,7 @@
 //! - [`pages`]: what a person sees
 //! - [`extract`], [`layer`]: what a handler may take for granted, and what happens around every request
 //! - [`problem`]: errors become responses here and nowhere else
+//! - [`letters`]: what a person gets by mail
 //! - [`messages`]: the words that people read, in English and Estonian
 //! - [`cookies`]: the one place that sets a cookie
 
@@ -13,6 +14,7 @@ pub mod connect;
 pub mod cookies;
 pub mod extract;
 pub mod layer;
+pub mod letters;
 pub mod messages;
 pub mod metrics;
 pub mod operations;

@@ -54,14 +54,18 @@ impl Language {
         best.map_or(default, |(language, _)| language)
     }
 
-    const fn sources(self) -> [&'static str; 2] {
+    const fn sources(self) -> [&'static str; 3] {
         match self {
-            Self::English => {
-                [include_str!("../locales/en/problems.ftl"), include_str!("../locales/en/pages.ftl")]
-            }
-            Self::Estonian => {
-                [include_str!("../locales/et/problems.ftl"), include_str!("../locales/et/pages.ftl")]
-            }
+            Self::English => [
+                include_str!("../locales/en/problems.ftl"),
+                include_str!("../locales/en/pages.ftl"),
+                include_str!("../locales/en/mail.ftl"),
+            ],
+            Self::Estonian => [
+                include_str!("../locales/et/problems.ftl"),
+                include_str!("../locales/et/pages.ftl"),
+                include_str!("../locales/et/mail.ftl"),
+            ],
         }
     }
 

@@ -157,7 +157,8 @@ impl Problem {
         StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    fn headers(&self, headers: &mut HeaderMap) {
+    /// What goes with a document and with a page.
+    pub(crate) fn headers(&self, headers: &mut HeaderMap) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(after) = self.details.retry_after {
             headers.insert(RETRY_AFTER, seconds(after).into());
@@ -194,7 +195,9 @@ impl Problem {
         let problem = Self::new(error.code());
         match error {
             Error::Shared(error) => Self::of(error),
-            Error::SubjectNotFound { subject } => problem.argument("subject", subject),
+            Error::SubjectNotFound { subject } | Error::StripeAccountNotFound { subject } => {
+                problem.argument("subject", subject)
+            }
             Error::IntegrationNotFound { integration }
             | Error::IntegrationInConfiguration { integration } => {
                 problem.argument("integration", integration).member("integration", integration.as_str())
@@ -215,14 +218,34 @@ impl Problem {
                 .member("reason", reason.word())
                 .member("since", since.to_string())
                 .member("reconnect", reconnect(key)),
-            Error::ProviderUnavailable { retry_after } => problem.retry_after(*retry_after),
+            Error::ProviderUnavailable { retry_after }
+            | Error::StripeUnavailable { retry_after }
+            | Error::TooManyMails { retry_after } => problem.retry_after(*retry_after),
             Error::RefreshingHeld => problem.retry_after(HELD_RETRY_AFTER),
-            Error::ProviderConfiguration { error } => {
+            Error::ProviderConfiguration { error } | Error::StripeConfiguration { error } => {
                 problem.argument("error", error.as_deref().unwrap_or("unknown"))
             }
             Error::GenerationConflict { generation } => problem.member("generation", *generation),
             Error::TokenNotGranted { part } => problem.argument("part", part).member("part", part.as_str()),
-            Error::ReturnToNotAllowed
+            Error::PortalSessionNotFound { id } | Error::PortalSessionOver { id } => {
+                problem.argument("id", id)
+            }
+            Error::InvalidSignature { reason } => problem.member("reason", *reason),
+            Error::NothingToMail
+            | Error::MailNotConfigured
+            | Error::InvalidLink
+            | Error::InvitationExpired
+            | Error::AlreadyDone
+            | Error::PortalSessionNeeded
+            | Error::StripeNotConfigured
+            | Error::InvalidState { .. }
+            | Error::ExpiredState
+            | Error::AccountMismatch
+            | Error::StripeAccountUnknown
+            | Error::AccountTaken
+            | Error::AccountLinked
+            | Error::AccountDeauthorized
+            | Error::ReturnToNotAllowed
             | Error::InvalidTicket
             | Error::ExchangeFailed(_)
             | Error::NoRefreshToken => problem,

@@ -16,9 +16,10 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, hop, integrations, refreshing, status, subjects, token,
-    validate,
+    api_keys, authorize, callback, connections, hop, integrations, portal_sessions, refreshing, status,
+    stripe, subjects, token, validate,
 };
+use crate::pages::invitation;
 use crate::{layer, operations, pages};
 
 /// The largest body of a route that says nothing else.
@@ -26,7 +27,7 @@ const MAX_BODY: usize = 1024 * 1024;
 
 /// Browsers and OAuth clients.
 pub fn public(app: &App) -> Router {
-    finish(public_routes(app), app)
+    finish(public_routes(), app)
 }
 
 /// The product's backend and the operator.
@@ -36,11 +37,11 @@ pub fn backend(app: &App) -> Router {
 
 /// Both on one address.
 pub fn all(app: &App) -> Router {
-    finish(public_routes(app).merge(backend_routes()), app)
+    finish(public_routes().merge(backend_routes()), app)
 }
 
-fn public_routes(app: &App) -> Router<App> {
-    let router = Router::new()
+fn public_routes() -> Router<App> {
+    Router::new()
         .route("/connect/start/{ticket}", get(hop::depart).head(no_head))
         .route(
             "/connect/account/{link}",
@@ -49,14 +50,26 @@ fn public_routes(app: &App) -> Router<App> {
         .route("/connect/done/{id}", get(pages::connected::page))
         .route("/api/oauth/callback", get(callback::callback).head(no_head))
         .route("/api/oauth/callback/{id}", get(callback::callback_of).head(no_head))
-        .route("/assets/claviger.css", get(pages::assets::stylesheet));
-    if app.demo.is_none() {
-        return router;
-    }
-    router
+        .route("/portal/start/{token}", get(invitation::look).head(no_head).post(invitation::accept))
+        .route("/portal/start/{token}/again", post(invitation::again))
         .route("/portal/onboarding", get(pages::onboarding::page))
+        .route("/portal/onboarding/finish", post(pages::onboarding::finish))
         .route("/portal/onboarding/{integration}/connect", post(pages::onboarding::connect))
         .route("/portal/onboarding/{integration}/disconnect", post(pages::onboarding::disconnect))
+        .route("/portal/done", get(invitation::done))
+        .route(
+            "/onboard-client",
+            get(invitation::look_at_stripe).head(no_head).post(invitation::accept_stripe),
+        )
+        .route("/onboard-client/again", post(invitation::again_stripe))
+        .route("/onboard-client/refresh", get(stripe::refresh).head(no_head))
+        .route("/onboard-client/done", get(invitation::stripe_done))
+        .route("/connect/callback", get(stripe::callback).head(no_head))
+        .route(
+            "/connect/webhooks/stripe",
+            post(stripe::webhook).layer(DefaultBodyLimit::max(stripe::MAX_EVENT)),
+        )
+        .route("/assets/claviger.css", get(pages::assets::stylesheet))
 }
 
 /// Link previews and scanners ask with HEAD, which must not use up what works once.
@@ -89,6 +102,11 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(integrations::put, integrations::remove))
         .routes(routes!(integrations::put_own, integrations::remove_own))
         .routes(routes!(subjects::put, subjects::get))
+        .routes(routes!(stripe::inspect, stripe::put, stripe::unlink))
+        .routes(routes!(portal_sessions::list, portal_sessions::create))
+        .routes(routes!(portal_sessions::inspect, portal_sessions::withdraw))
+        .routes(routes!(portal_sessions::resend))
+        .routes(routes!(portal_sessions::initiate))
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(operations::healthz))

@@ -14,7 +14,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use http_plane::Demo;
+use hyper::Method;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use model::{ApiKeyScope, ApiKeyScopes, Clock, Secret, SubjectId, SystemClock};
+use provider::client::{Call, ClientSettings, HttpClient};
 use serde_json::json;
 use store::Store;
 use store::api_keys::ApiKey;
@@ -92,6 +95,7 @@ pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
         };
         server.app.store.subjects.ensure(&subject, SystemClock.now()).await?;
         let api_key = api_key(&server.app.store, &master).await?;
+        receive_events(&sandbox_url, &public_url).await?;
         let played = played::integrations(&args.played);
         print(args.json, &public_url, &sandbox_url, &api_key, &subject, &played)?;
 
@@ -157,6 +161,10 @@ fn config(
         allow_private = [sandbox_host]
         [log]
         level = "warn"
+        [stripe]
+        secret_key = "sk_test_sandbox"
+        webhook_secrets = ["whsec_sandbox"]
+        api_base = sandbox_url
         [integrations.sandbox]
         client_id = "claviger"
         client_secret = "sandbox-secret"
@@ -172,6 +180,22 @@ fn config(
     table.insert("data_dir".to_owned(), args.data_dir.display().to_string().into());
     table.insert("key".to_owned(), format!("file:{}", key.display()).into());
     serde_path_to_error::deserialize(table).map_err(|error| fault(&error))
+}
+
+/// Tells the sandbox's Stripe where its events go.
+async fn receive_events(sandbox_url: &str, public_url: &str) -> anyhow::Result<()> {
+    let allow_private = vec![sandbox_url.trim_start_matches("http://").to_owned()];
+    let http = HttpClient::new(ClientSettings { allow_private, ..ClientSettings::default() })?;
+    let body = json!({ "webhook": { "url": format!("{public_url}/connect/webhooks/stripe") } }).to_string();
+    let call = Call::new(Method::PUT, &format!("{sandbox_url}/control/stripe"))
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .body(body);
+    let answer = http.send(call).await.context("telling the sandbox where Stripe's events go")?;
+    anyhow::ensure!(
+        answer.status == 200,
+        "the sandbox at {sandbox_url} does not know Stripe: is it as new as this?"
+    );
+    Ok(())
 }
 
 /// The demo's API key: it follows from the key of the data directory, and from how many were revoked before it, since

@@ -4,12 +4,15 @@
 //! - [`layers`]: the four layers become one table
 //! - [`secret`]: the one type of all secrets
 //! - [`groups`]: one app for all members of a group
+//! - [`mod@mail`]: the mail server; [`mod@stripe`]: Stripe
 //! - [`mod@duration`]: how durations are written
 
 pub mod duration;
 pub mod groups;
 pub mod layers;
+pub mod mail;
 pub mod secret;
+pub mod stripe;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,7 +23,9 @@ use serde::Deserialize;
 pub use duration::HumanDuration;
 pub use groups::Group;
 pub use layers::{ConfigError, Flags, load};
+pub use mail::Mail;
 pub use secret::SecretSource;
+pub use stripe::Stripe;
 
 /// Everything that an operator can decide; see `claviger.default.toml` for units, defaults and reasons.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,9 +42,12 @@ pub struct Config {
     pub backend: Listener,
     pub database: Database,
     pub connect: Connect,
+    pub portal: Portal,
     pub subjects: Subjects,
     pub catalog: Catalog,
     pub outbound: Outbound,
+    pub mail: Mail,
+    pub stripe: Stripe,
     pub log: Log,
     pub locale: Locale,
     pub groups: BTreeMap<String, Group>,
@@ -61,6 +69,13 @@ pub struct Database {
     pub migrate_url: Option<SecretSource>,
     pub migrate: bool,
     pub cache_entries: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
+pub struct Portal {
+    pub retention: HumanDuration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

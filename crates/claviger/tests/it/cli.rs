@@ -141,6 +141,60 @@ fn what_could_not_serve_is_not_good() {
         ("[database]\nurl = 'env:NO_SUCH_VARIABLE'", "database.url"),
         ("[database]\nurl = 'mysql://u:hunter2@h/d'", "database.url"),
         ("[database]\nmigrate_url = 'postgres:hunter2'", "database.migrate_url"),
+        ("[mail]\nfrom = 'a@rowan.example'", "mail.host"),
+        ("[mail]\nhost = 'smtp.example'", "mail.from"),
+        ("[mail]\nhost = 'smtp.example'\nfrom = 'Rowan <nowhere>'", "mail.from"),
+        ("[mail]\nhost = 'smtp.example'\nfrom = \"a@rowan.example\\r\\nBcc: b@c.example\"", "mail.from"),
+        ("[mail]\nhost = 'smtp.example:25'\nfrom = 'a@rowan.example'", "mail.host"),
+        ("[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\nport = 0", "mail.port"),
+        ("[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\ntls = 'none'", "mail.tls"),
+        ("[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\nreply_to = 'x'", "mail.reply_to"),
+        ("[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\nca_file = 'absent.pem'", "mail.ca_file"),
+        (
+            "[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\nca_file = 'claviger.toml'",
+            "mail.ca_file",
+        ),
+        ("[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\nusername = 'x'", "mail.password"),
+        ("[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\npassword = 'hunter2'", "mail.username"),
+        (
+            "[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\nusername = 'x'\npassword = 'env:NO_SUCH'",
+            "mail.password",
+        ),
+        (
+            "[mail]\nhost = 'smtp.example'\nfrom = 'a@rowan.example'\nusername = 'x'\npassword = \"hunter2\\n\"",
+            "mail.password",
+        ),
+        ("[mail]\ntimeout = '0s'", "mail.timeout"),
+        ("[mail]\nper_subject_and_hour = 0", "mail.per_subject_and_hour"),
+        ("[mail]\nper_subject_and_hour = 1001", "mail.per_subject_and_hour"),
+        ("[stripe]\nwebhook_secrets = ['hunter2']", "stripe.secret_key"),
+        ("[stripe]\nsuccess_url = 'https://app.rowan.example/paid'", "stripe.secret_key"),
+        ("[stripe]\nsecret_key = 'env:NO_SUCH_VARIABLE'", "stripe.secret_key"),
+        ("[stripe]\nsecret_key = ''", "stripe.secret_key"),
+        ("[stripe]\nsecret_key = \"hunter2\\n\"", "stripe.secret_key"),
+        ("[stripe]\nsecret_key = 'hunter2õ'", "stripe.secret_key"),
+        ("[stripe]\nsecret_key = 'hunter2'\nwebhook_secrets = ['']", "stripe.webhook_secrets"),
+        (
+            "[stripe]\nsecret_key = 'hunter2'\nwebhook_secrets = ['env:NO_SUCH_VARIABLE']",
+            "stripe.webhook_secrets",
+        ),
+        (
+            "[stripe]\nsecret_key = 'x'\nwebhook_secrets = ['1','2','3','4','5','6','7','8','9','a','b']",
+            "stripe.webhook_secrets",
+        ),
+        ("[stripe]\nsecret_key = 'hunter2'\nwebhook_tolerance = '0s'", "stripe.webhook_tolerance"),
+        ("[stripe]\nsecret_key = 'hunter2'\nwebhook_tolerance = '61m'", "stripe.webhook_tolerance"),
+        ("[stripe]\nsecret_key = 'hunter2'\ntimeout = '0s'", "stripe.timeout"),
+        ("[stripe]\nsecret_key = 'hunter2'\naccount_type = 'custom'", "stripe.account_type"),
+        ("[stripe]\nsecret_key = 'hunter2'\ncountry = 'ee'", "stripe.country"),
+        ("[stripe]\nsecret_key = 'hunter2'\ncountry = 'EST'", "stripe.country"),
+        ("[stripe]\nsecret_key = 'hunter2'\napi_base = 'api.stripe.com'", "stripe.api_base"),
+        ("[stripe]\nsecret_key = 'hunter2'\napi_base = 'http://stripe.example'", "stripe.api_base"),
+        ("[stripe]\nsecret_key = 'x'\napi_base = 'https://u:hunter2@stripe.example'", "stripe.api_base"),
+        ("[stripe]\nsecret_key = 'x'\napi_base = 'https://:hunter2@stripe.example'", "stripe.api_base"),
+        ("[stripe]\nsecret_key = 'x'\napi_base = 'https://stripe.example?key=hunter2'", "stripe.api_base"),
+        ("[stripe]\nsecret_key = 'hunter2'\nsuccess_url = '/paid'", "stripe.success_url"),
+        ("[stripe]\nsecret_key = 'hunter2'\nsuccess_url = 'javascript:alert(1)'", "stripe.success_url"),
         ("[integrations.sandbox]\nclient_id = 'x'", "integrations.sandbox.parameters"),
         ("[integrations.github]\nparameters = { host = 'x' }", "integrations.github.parameters"),
     ];
@@ -160,6 +214,52 @@ fn what_could_not_serve_is_not_good() {
         unconfigured.status.success(),
         "without app credentials there is nothing to fill: {unconfigured:?}"
     );
+}
+
+#[test]
+fn a_mail_server_is_good_with_a_sender_and_a_literal_password_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[mail]\nhost = 'smtp.example'\nfrom = 'Rowan <hello@rowan.example>'\nreply_to = 'help@rowan.example'\n\
+                tls = 'implicit'\nusername = 'rowan'\npassword = 'hunter2'\n";
+    for (text, warned) in [(text.to_owned(), true), (text.replace("'hunter2'", "'env:MAIL_PASSWORD'"), false)]
+    {
+        fs::write(folder.path().join("claviger.toml"), &text).unwrap();
+        let output = run(&["config", "check"], &[KEY, URL, ("MAIL_PASSWORD", "hunter2")], folder.path());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && printed.ends_with("The configuration is good.\n"), "{printed}");
+        assert_eq!(
+            printed.contains("warning: mail.password stands in the configuration"),
+            warned,
+            "{printed}"
+        );
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+}
+
+#[test]
+fn stripe_is_good_with_a_key_and_what_is_unwise_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [KEY, URL, ("STRIPE_KEY", "hunter2"), ("STRIPE_SIGNS", "hunter3")];
+    for (text, warnings) in [
+        ("[stripe]\nsecret_key = 'env:STRIPE_KEY'\nwebhook_secrets = ['env:STRIPE_SIGNS']", &[][..]),
+        ("[stripe]\nsecret_key = 'env:STRIPE_KEY'", &["stripe.webhook_secrets is empty"]),
+        (
+            "[stripe]\nsecret_key = 'hunter2'\nwebhook_secrets = ['hunter3']\nwebhook_tolerance = '1h'\ncountry = 'EE'\n\
+             account_type = 'express'\nsuccess_url = 'https://app.rowan.example/paid'",
+            &[
+                "stripe.secret_key stands in the configuration",
+                "stripe.webhook_secrets stands in the configuration",
+            ],
+        ),
+    ] {
+        fs::write(folder.path().join("claviger.toml"), text).unwrap();
+        let output = run(&["config", "check"], &variables, folder.path());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && printed.ends_with("The configuration is good.\n"), "{printed}");
+        assert_eq!(printed.matches("warning: stripe.").count(), warnings.len(), "{printed}");
+        assert!(warnings.iter().all(|warning| printed.contains(warning)), "{printed}");
+        assert!(!printed.contains("hunter"), "{printed}");
+    }
 }
 
 #[test]

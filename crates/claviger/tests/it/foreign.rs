@@ -1,8 +1,7 @@
 //! Authorization servers that nobody here wrote. Claviger knows them by an entry file and credentials alone.
 
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use axum::http::Method;
 use serde_json::Value;
@@ -133,17 +132,9 @@ impl Foreign {
     }
 
     fn start(program: &str, script: &str, arguments: &[&str]) -> Option<Self> {
-        let variables = [program, "CLAVIGER_TEST_FOREIGN"].map(std::env::var);
-        let [Ok(interpreter), Ok(folder)] = variables else {
-            let required = std::env::var("CLAVIGER_TEST_REQUIRE").as_deref() == Ok("1");
-            assert!(!required, "CLAVIGER_TEST_REQUIRE=1, but {program} or CLAVIGER_TEST_FOREIGN is missing");
-            let test = std::thread::current().name().unwrap_or("a test").to_owned();
-            let _ = writeln!(std::io::stderr(), "skipped: {test} (no {program}; run `cargo xtask test`)");
-            return None;
-        };
+        let mut command = crate::harness::script(program, script)?;
         let temporary = tempfile::tempdir().unwrap();
-        let mut child = Command::new(interpreter)
-            .arg(PathBuf::from(folder).join(script))
+        let mut child = command
             .args(arguments)
             .env("TMPDIR", temporary.path())
             .stdin(Stdio::piped())

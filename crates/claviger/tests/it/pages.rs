@@ -1,43 +1,11 @@
 //! The pages in a real Chromium, from `claviger dev` as a newcomer starts it.
 
-use std::io::Write as _;
-use std::path::PathBuf;
-
-use serde_json::{Value, json};
+use axum::http::Method;
+use serde_json::Value;
 use thirtyfour::prelude::*;
 
+use crate::harness::chromium::{click, no_sideways_scrolling, picture, says, shape, window};
 use crate::harness::{Browser, Program};
-
-/// A browser window, or a line that says what was skipped.
-async fn window() -> Option<WebDriver> {
-    let Ok(driver) = std::env::var("CLAVIGER_TEST_CHROMEDRIVER") else {
-        assert!(
-            std::env::var("CLAVIGER_TEST_REQUIRE").as_deref() != Ok("1"),
-            "CLAVIGER_TEST_REQUIRE=1, but CLAVIGER_TEST_CHROMEDRIVER names none"
-        );
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let _ = writeln!(std::io::stderr(), "skipped: {test} (no Chromium; run `cargo xtask test`)");
-        return None;
-    };
-    let mut capabilities = DesiredCapabilities::chrome();
-    if let Ok(binary) = std::env::var("CLAVIGER_TEST_CHROMIUM") {
-        capabilities.set_binary(&binary).unwrap();
-    }
-    for argument in [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--lang=en",
-    ] {
-        capabilities.add_arg(argument).unwrap();
-    }
-    Some(WebDriver::new(driver, capabilities).await.unwrap())
-}
 
 struct Dev {
     _folder: tempfile::TempDir,
@@ -64,45 +32,9 @@ impl Dev {
     }
 }
 
-async fn shape(window: &WebDriver, width: u32, dark: bool) {
-    let tools = window.cdp();
-    let metrics = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
-    tools.send_raw("Emulation.setDeviceMetricsOverride", metrics).await.unwrap();
-    let scheme = if dark { "dark" } else { "light" };
-    let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-    tools.send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
-}
-
-/// Keeps a picture where `CLAVIGER_TEST_SCREENSHOTS` says.
-async fn picture(window: &WebDriver, name: &str) {
-    if let Ok(folder) = std::env::var("CLAVIGER_TEST_SCREENSHOTS") {
-        window.screenshot(&PathBuf::from(folder).join(format!("{name}.png"))).await.unwrap();
-    }
-}
-
-/// Waits until the page says this; the driver does not always notice that a click leads to another page.
-async fn says(window: &WebDriver, words: &str) {
-    let found = format!("//body[contains(normalize-space(.), \"{words}\")]");
-    let shown = window.query(By::XPath(&*found)).first().await.is_ok();
-    assert!(shown, "{words:?} is not on {:?}: {:?}", window.current_url().await, window.source().await);
-}
-
-async fn click(window: &WebDriver, css: &str) {
-    let found = window.query(By::Css(css)).first().await;
-    found.unwrap_or_else(|error| panic!("{css}: {error}")).click().await.unwrap();
-}
-
-async fn no_sideways_scrolling(window: &WebDriver) {
-    let wide = window
-        .execute("return document.documentElement.scrollWidth > window.innerWidth", Vec::new())
-        .await
-        .unwrap();
-    assert_eq!(wide.json(), &json!(false), "the page is wider than the window");
-}
-
 #[tokio::test]
 async fn a_person_clicks_connect_consents_and_sees_the_connection() {
-    let Some(window) = window().await else { return };
+    let Some(window) = window("en").await else { return };
     let dev = Dev::start();
     for (width, dark) in [(1280, false), (390, true), (320, false)] {
         let name = format!("{width}-{}", if dark { "dark" } else { "light" });
@@ -137,7 +69,7 @@ async fn a_person_clicks_connect_consents_and_sees_the_connection() {
 
 #[tokio::test]
 async fn a_person_clicks_through_a_provider_that_the_sandbox_plays() {
-    let Some(window) = window().await else { return };
+    let Some(window) = window("en").await else { return };
     let dev = Dev::with(&["--as", "github", "--as", "microsoft"]);
     for width in [1280, 390] {
         shape(&window, width, false).await;
@@ -164,7 +96,7 @@ async fn a_person_clicks_through_a_provider_that_the_sandbox_plays() {
 
 #[tokio::test]
 async fn a_person_who_refuses_is_told_at_the_row_and_can_try_again() {
-    let Some(window) = window().await else { return };
+    let Some(window) = window("en").await else { return };
     let dev = Dev::start();
     shape(&window, 390, false).await;
     window.goto(dev.get("onboardingUrl")).await.unwrap();
@@ -185,9 +117,13 @@ async fn a_person_who_refuses_is_told_at_the_row_and_can_try_again() {
 #[tokio::test]
 async fn the_demonstration_takes_no_form_of_another_site_and_no_foreign_host_name() {
     let dev = Dev::start();
-    let url = format!("{}/sandbox/connect", dev.get("onboardingUrl"));
+    let onboarding = dev.get("onboardingUrl");
+    let url = format!("{onboarding}/sandbox/connect");
     let person = Browser::new();
-    let page = person.get(dev.get("onboardingUrl")).await.expect(200);
+    // Who is there without a session gets one of the demo subject.
+    person.form(&url, &[]).await.expect(401);
+    assert_eq!(person.get(onboarding).await.expect(303).location().as_str(), onboarding);
+    let page = person.get(onboarding).await.expect(200);
     assert!(!page.body.contains("<script") && !page.header("content-security-policy").contains("script-src"));
     person.form(&url, &[]).await.expect(303);
     for headers in [
@@ -195,9 +131,14 @@ async fn the_demonstration_takes_no_form_of_another_site_and_no_foreign_host_nam
         &[("origin", "null")],
         &[],
     ] {
-        let answer = person.send(axum::http::Method::POST, &url, headers, "".into()).await;
+        let answer = person.send(Method::POST, &url, headers, "".into()).await;
         assert_eq!(answer.status, 403, "{headers:?}");
     }
+    // A name that leads here, but is not ours: its pages could read what we answer.
     let rebound = [("host", "evil.example"), ("origin", "http://evil.example")];
-    assert_eq!(person.send(axum::http::Method::POST, &url, &rebound, "".into()).await.status, 404);
+    for (method, url) in [(Method::GET, onboarding), (Method::POST, &url)] {
+        let stranger = Browser::new();
+        let answer = stranger.send(method, url, &rebound, "".into()).await.expect(401);
+        assert!(answer.header("set-cookie").is_empty() && stranger.cookies_of(url).is_empty(), "{answer:?}");
+    }
 }

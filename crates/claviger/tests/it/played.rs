@@ -21,6 +21,7 @@ fn start(data: &Path, more: &[&str]) -> (Program, Value) {
 async fn click_through(line: &Value, integration: &str) -> String {
     let browser = Browser::new();
     let onboarding = line["onboardingUrl"].as_str().unwrap();
+    browser.get(onboarding).await.expect(303);
     let hop = browser.form(format!("{onboarding}/{integration}/connect"), &[]).await.expect(303).location();
     let provider = browser.get(hop).await.expect(303).location();
     assert!(provider.as_str().starts_with(line["sandboxUrl"].as_str().unwrap()), "{provider}");
@@ -44,7 +45,9 @@ async fn token(line: &Value, integration: &str) -> crate::harness::Answer {
 }
 
 async fn onboarding(line: &Value) -> String {
-    Browser::new().get(line["onboardingUrl"].as_str().unwrap()).await.expect(200).body
+    let (browser, url) = (Browser::new(), line["onboardingUrl"].as_str().unwrap());
+    let page = browser.get(url).await.expect(303).location();
+    browser.get(page).await.expect(200).body
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 //! a row of the database, nor in the metrics.
 //!
 //! A recorder stands between Claviger and the sandbox and notes every code, verifier and token that passes; the
-//! browser's side adds tickets, states and cookies.
+//! browser's side adds tickets, states, cookies and the links of invitations, whose addresses are no less secret.
+
+mod stripe;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,7 +25,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::browser::parameter;
 use crate::harness::world::{configuration, start_sandbox};
-use crate::harness::{Browser, Program};
+use crate::harness::{Browser, Program, Smtp, SmtpOptions};
 
 type Secrets = Arc<Mutex<BTreeSet<String>>>;
 
@@ -121,6 +123,26 @@ async fn dump(url: &str) -> String {
     text
 }
 
+/// With what the program signs in at the mail server.
+const SIGN_IN: (&str, &str) = ("mail-user-0455", "mail-password-0456");
+
+/// A mail server that takes letters for Anna alone.
+async fn post_office(folder: &Path) -> Option<(Smtp, String)> {
+    let options = SmtpOptions { credentials: Some(SIGN_IN), ..SmtpOptions::default() };
+    let smtp = Smtp::start(options).await?;
+    let authority = folder.join("mail-ca.pem");
+    std::fs::write(&authority, &smtp.authority).unwrap();
+    let lines = format!(
+        "[mail]\nhost = \"127.0.0.1\"\nport = {}\nfrom = \"hello@rowan.example\"\nca_file = \"{}\"\n\
+         username = \"{}\"\npassword = \"{}\"\n",
+        smtp.port,
+        authority.display(),
+        SIGN_IN.0,
+        SIGN_IN.1
+    );
+    Some((smtp, lines))
+}
+
 async fn no_secret_lies_in_clear(database: Option<&str>) {
     let (sandbox, _stop) = start_sandbox().await;
     let secrets: Secrets = Arc::default();
@@ -137,8 +159,10 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
     let catalog = folder.path().join("catalog");
     std::fs::create_dir(&catalog).unwrap();
     std::fs::write(catalog.join("recorded.toml"), entry(&sandbox, &recorder)).unwrap();
+    let mut post = post_office(folder.path()).await;
+    let mail = post.as_ref().map_or("", |(_, lines)| lines);
     let lines = format!(
-        "[log]\nformat = \"json\"\nlevel = \"trace\"\n[catalog]\ndirectory = \"{}\"\n\
+        "{mail}[log]\nformat = \"json\"\nlevel = \"trace\"\n[catalog]\ndirectory = \"{}\"\n\
          [integrations.recorded]\nclient_id = \"claviger\"\nclient_secret = \"sandbox-secret\"\n",
         catalog.display()
     );
@@ -162,6 +186,9 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
     backend.json(Method::PUT, format!("{sandbox}/control"), &json!({"approve": "auto"})).await.expect(200);
 
     live(&backend, &url, &sandbox, &note).await;
+    if let Some((smtp, _)) = &mut post {
+        invite(&backend, &url, smtp, &note).await;
+    }
     let metrics = backend.get(format!("{url}/metrics")).await.expect(200).body;
 
     let noted = secrets.lock().unwrap().clone();
@@ -176,10 +203,15 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
     let (status, printed) = program.terminate();
     assert!(status.success(), "{printed}");
     assert!(
-        ["attempt.completed", "refresh.succeeded", "revocation.succeeded", "revocation.failed"]
+        ["attempt.completed", "refresh.succeeded", "revocation.succeeded", "revocation.failed",]
             .iter()
             .all(|event| printed.contains(event)),
         "it was talkative: {printed}"
+    );
+    assert!(
+        post.is_none()
+            || ["mail.sent", "mail.retrying", "mail.refused"].iter().all(|event| printed.contains(event)),
+        "of mails too: {printed}"
     );
     search("the log", printed.as_bytes(), &noted);
     // Whatever a request led to, also what goes on without it, is found by the request's id.
@@ -259,6 +291,50 @@ async fn live(backend: &Browser, url: &str, sandbox: &str, note: &impl Fn(&str) 
     ] {
         note(secret);
     }
+}
+
+/// Mailed and not, opened and not; one mail that waits, one that is refused, and one address that is none.
+async fn invite(backend: &Browser, url: &str, smtp: &mut Smtp, note: &impl Fn(&str) -> bool) {
+    let sessions = format!("{url}/api/portal-sessions");
+    let mut links = Vec::new();
+    for (address, answer, mail) in [
+        (Some("anna.tamm.0457@rowan.example"), None, "sent"),
+        (
+            Some("bert.0458@rowan.example"),
+            Some("451 4.7.1 <bert.0458@rowan.example>: come back later"),
+            "pending",
+        ),
+        (
+            Some("carl.0459@rowan.example"),
+            Some("550 5.1.1 <carl.0459@rowan.example>: no such user"),
+            "refused",
+        ),
+        (None, None, ""),
+    ] {
+        smtp.refuse(answer.map(|answer| ("RCPT", answer)).as_slice()).await;
+        let body = json!({"subject": "client-7", "page": "onboarding", "email": address});
+        let session = backend.json(Method::POST, &sessions, &body).await.expect(201).json();
+        assert_eq!(session["mail"].as_str().unwrap_or_default(), mail);
+        if let Some(address) = address {
+            note(address);
+        }
+        let token = session["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        note(&token);
+        links.push(format!("{url}/portal/start/{token}"));
+    }
+    let wrong = json!({"subject": "client-7", "page": "onboarding", "email": "mistyped.0460@rowan..example"});
+    backend.json(Method::POST, &sessions, &wrong).await.expect(422);
+    note("mistyped.0460");
+    for link in &links {
+        let browser = Browser::new();
+        browser.get(link).await;
+        browser.form(link, &[]).await;
+        browser.get(format!("{url}/portal/onboarding")).await.expect(200);
+        for cookie in browser.cookies_of(url).values() {
+            note(cookie);
+        }
+    }
+    note(SIGN_IN.1);
 }
 
 /// The sandbox, whose browser side is reached directly and whose token endpoint through the recorder.

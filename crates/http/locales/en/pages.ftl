@@ -19,6 +19,22 @@ onboarding = Connect your tools
     .assurance = You sign in at the tool itself, so { $product } never sees your password. You can disconnect at any time.
 onboarding_empty = The tools that you can connect will be listed here. An operator sets them up under [integrations] in claviger.toml.
 
+next = Next
+    .help = Connect one tool to go on.
+onboarding_done = You are done
+    .detail = { $product } can use what you connected from now on. You can close this window.
+
+invitation = Invitation
+    .for = For { $name }
+    .again = Email me a new link
+    .again_to = It goes to the address that was invited.
+invitation_sent = A new link is on its way
+    .detail = { $product } has sent it to the address of your invitation. It can take a minute. You can close this window.
+invitation_not_sent = The mail could not be sent
+    .detail = The address of your invitation does not take our mail. Nothing is lost. Ask { $product } for another link.
+stripe_done = Stripe is connected
+    .detail = { $product } knows your account from now on. You can close this window.
+
 connected = Connected
     .as = as
 broken = Needs you again.

@@ -19,6 +19,22 @@ onboarding = Ühenda oma tööriistad
     .assurance = Sisse logid tööriista enda lehel, nii et { $product } ei näe kunagi su parooli. Ühenduse saad igal ajal katkestada.
 onboarding_empty = Siin on tööriistad, mida saad ühendada. Haldur seadistab need faili claviger.toml jaotises [integrations].
 
+next = Edasi
+    .help = Jätkamiseks ühenda üks tööriist.
+onboarding_done = Kõik on tehtud
+    .detail = { $product } saab ühendatut nüüdsest kasutada. Selle akna võid sulgeda.
+
+invitation = Kutse
+    .for = Kellele: { $name }
+    .again = Saada mulle uus link
+    .again_to = See läheb aadressile, kuhu tuli kutse.
+invitation_sent = Uus link on teel
+    .detail = { $product } saatis selle sinu kutse aadressile. Kohalejõudmine võib minuti aega võtta. Selle akna võid sulgeda.
+invitation_not_sent = Kirja ei saanud saata
+    .detail = Sinu kutse aadress ei võta meie kirja vastu. Midagi ei läinud kaotsi. Küsi uus link: { $product }.
+stripe_done = Stripe on ühendatud
+    .detail = { $product } tunneb nüüdsest sinu kontot. Selle akna võid sulgeda.
+
 connected = Ühendatud
     .as = kontoga
 broken = Vajab sind uuesti.

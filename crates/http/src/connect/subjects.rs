@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use model::{ProblemCode, SubjectId, Timestamp};
+use provider::mail::MailAddress;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::subjects::Subject;
@@ -11,6 +12,9 @@ use crate::App;
 use crate::extract::{ApiKey, ConnectionsRead, ConnectionsWrite, Json, Path};
 use crate::messages::Language;
 use crate::problem::Problem;
+
+/// The longest name, in characters.
+const MAX_NAME: usize = 200;
 
 /// A subject.
 #[derive(Serialize, ToSchema)]
@@ -68,19 +72,11 @@ pub async fn put(
     Path(id): Path<SubjectId>,
     Json(body): Json<Put>,
 ) -> Result<Json<Body>, Problem> {
-    let too_long = |text: &Option<String>, max| {
-        text.as_ref()
-            .is_some_and(|text: &String| text.chars().count() > max || text.chars().any(char::is_control))
-    };
-    if too_long(&body.name, 200) {
-        return Err(Problem::field(
-            "name",
-            "too_long",
-            "expected at most 200 characters and no control characters",
-        ));
+    if let Some(name) = &body.name {
+        check_name(name)?;
     }
-    if too_long(&body.mail, 320) || body.mail.as_ref().is_some_and(|mail| !mail.contains('@')) {
-        return Err(Problem::field("mail", "invalid_email", "expected a mail address"));
+    if let Some(Err(error)) = body.mail.as_deref().map(str::parse::<MailAddress>) {
+        return Err(Problem::field("mail", "invalid_email", error.rule));
     }
     if body.language.as_ref().is_some_and(|tag| Language::from_tag(tag).is_none()) {
         return Err(Problem::field("language", "invalid_format", "expected en or et"));
@@ -99,6 +95,15 @@ pub async fn put(
         updated_at: now,
     };
     Ok(Json(app.store.subjects.put(&subject).await?.into()))
+}
+
+/// What a subject is called.
+pub(super) fn check_name(name: &str) -> Result<(), Problem> {
+    if name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let rule = format!("expected at most {MAX_NAME} characters and no control characters");
+    Err(Problem::field("name", "too_long", rule))
 }
 
 /// Inspect a subject

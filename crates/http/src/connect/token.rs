@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use vault::TokenHash;
 
 use crate::App;
-use crate::extract::{ApiKey, ConnectionsToken, Json, Path, Query};
+use crate::extract::{ApiKey, ConnectionsToken, Json, Path, Query, duration};
 use crate::problem::Problem;
 
 /// The route of the hot path.
@@ -149,22 +149,6 @@ fn wish(parameters: &Parameters) -> Result<Wish, Problem> {
     })
 }
 
-/// `90s`, `10m`, `1h`.
-fn duration(text: &str, max: Duration) -> Result<Duration, String> {
-    let rule = || format!("write a duration of at most {}s, such as 30s or 10m", max.as_secs());
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().map_err(|_| rule())?;
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(rule()),
-    };
-    let duration = Duration::from_secs(number.saturating_mul(factor));
-    if duration > max { Err(rule()) } else { Ok(duration) }
-}
-
 fn answer(app: &App, token: &Token) -> Result<Response, Problem> {
     // It was an object when it was sealed.
     let extra = token.extra.as_ref().and_then(|extra| serde_json::from_str::<&RawValue>(extra.expose()).ok());
@@ -182,24 +166,4 @@ fn answer(app: &App, token: &Token) -> Result<Response, Problem> {
     serde_json::to_writer(&mut body, &members).map_err(|_| Problem::new(ProblemCode::InternalError))?;
     app.metrics.tokens.inc();
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_a_unit_and_a_limit() {
-        assert_eq!(
-            duration("90s", MAX_WAIT).unwrap_err(),
-            "write a duration of at most 65s, such as 30s or 10m"
-        );
-        assert_eq!(duration("10m", MAX_MIN_VALIDITY).unwrap(), Duration::from_mins(10));
-        assert_eq!(duration("0s", MAX_WAIT).unwrap(), Duration::ZERO);
-        for bad in
-            ["", "10", "m", "-1s", "1.5m", "10 m", "99999999999999999999s", "18446744073709551615h", "25h"]
-        {
-            assert!(duration(bad, MAX_MIN_VALIDITY).is_err(), "{bad:?}");
-        }
-    }
 }

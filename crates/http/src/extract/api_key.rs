@@ -29,7 +29,7 @@ macro_rules! required_scopes {
     )*};
 }
 
-required_scopes! { Admin ConnectionsRead ConnectionsToken ConnectionsWrite }
+required_scopes! { Admin ConnectionsRead ConnectionsToken ConnectionsWrite PortalWrite }
 
 /// A request whose key is known and has the scope `S` (or `admin`).
 pub struct ApiKey<S: RequiredScope> {

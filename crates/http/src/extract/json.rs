@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use model::ProblemCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::App;
 use crate::problem::Problem;
@@ -35,6 +36,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
         let mut reader = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
+            // A word was expected, and serde calls anything but a text malformed there.
+            if !error.inner().is_data() && serde_json::from_slice::<Value>(&body).is_ok() {
+                return Problem::field(&path, "invalid_type", "expected a string");
+            }
             problem(error.inner(), &path)
         })?;
         reader.end().map_err(|error| problem(&error, "."))?;

@@ -2,8 +2,17 @@
 
 mod api_key;
 mod json;
+mod own_form;
 mod parameters;
+mod visitor;
 
-pub use api_key::{Admin, ApiKey, ConnectionsRead, ConnectionsToken, ConnectionsWrite, RequiredScope};
+pub use api_key::{
+    Admin, ApiKey, ConnectionsRead, ConnectionsToken, ConnectionsWrite, PortalWrite, RequiredScope,
+};
 pub use json::Json;
+pub use own_form::OwnForm;
 pub use parameters::{Path, Query, SpokenLanguage};
+pub use visitor::Visitor;
+
+pub(crate) use parameters::duration;
+pub(crate) use visitor::COOKIE as PORTAL_COOKIE;

@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path as AxumPath, Query as AxumQuery};
 use axum::http::request::Parts;
@@ -51,5 +52,53 @@ impl FromRequestParts<App> for SpokenLanguage {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         Ok(Self(Language::negotiate(&parts.headers, app.default_language)))
+    }
+}
+
+/// `90s`, `10m`, `1h`, `7d`, of at most `max`; else the rule.
+pub(crate) fn duration(text: &str, max: Duration) -> Result<Duration, String> {
+    let rule = || format!("write a duration of at most {}s, such as 30s or 10m", max.as_secs());
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| rule())?;
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(rule()),
+    };
+    let duration = Duration::from_secs(number.saturating_mul(factor));
+    if duration > max { Err(rule()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_a_limit() {
+        let (minute, day) = (Duration::from_mins(1), Duration::from_hours(24));
+        assert_eq!(
+            duration("90s", minute).unwrap_err(),
+            "write a duration of at most 60s, such as 30s or 10m"
+        );
+        assert_eq!(duration("10m", day).unwrap(), Duration::from_mins(10));
+        assert_eq!(duration("1d", day).unwrap(), day);
+        assert_eq!(duration("0s", minute).unwrap(), Duration::ZERO);
+        for bad in [
+            "",
+            "10",
+            "m",
+            "-1s",
+            "1.5m",
+            "10 m",
+            "99999999999999999999s",
+            "18446744073709551615h",
+            "25h",
+            "2d",
+        ] {
+            assert!(duration(bad, day).is_err(), "{bad:?}");
+        }
     }
 }

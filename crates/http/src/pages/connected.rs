@@ -1,25 +1,14 @@
 //! The end of an attempt where the operator configured no front end to return to.
 
 use ::connect::callback::Destination;
-use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use model::{GroupId, IntegrationId, ProblemCode};
 
-use super::{Forms, render};
+use super::note;
 use crate::App;
 use crate::extract::{Path, SpokenLanguage};
-use crate::messages::Language;
 use crate::problem::Problem;
-
-#[derive(Template)]
-#[template(path = "connected.html")]
-struct Connected<'a> {
-    language: Language,
-    product: &'a str,
-    title: String,
-}
 
 /// Where the page is for this end.
 pub(crate) fn address(app: &App, destination: &Destination) -> String {
@@ -43,10 +32,5 @@ pub async fn page(
         listed.ok_or_else(|| Problem::new(ProblemCode::RouteNotFound))?.entry.display_name.clone()
     };
     let title = language.with("connected_page", "integration", &name);
-    Ok(render(
-        StatusCode::OK,
-        language,
-        &Connected { language, product: &app.product_name, title },
-        Forms::Ours,
-    ))
+    Ok(note::titled(&app, language, "connected_page", title))
 }

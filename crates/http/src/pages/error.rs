@@ -65,5 +65,7 @@ fn with_description(
         code: problem.code.word(),
         reference: request.to_string(),
     };
-    render(problem.status(), language, &template, Forms::Ours)
+    let mut response = render(problem.status(), language, &template, Forms::Ours);
+    problem.headers(response.headers_mut());
+    response
 }

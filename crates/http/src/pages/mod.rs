@@ -4,10 +4,13 @@ pub mod account;
 pub mod assets;
 pub mod connected;
 pub mod error;
+pub mod invitation;
 pub mod onboarding;
 
+mod note;
+
 use askama::Template;
-use axum::http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
+use axum::http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::ProblemCode;
@@ -17,7 +20,9 @@ use crate::problem::Problem;
 
 /// Whether a problem at this route is shown to a person who asks for a page.
 pub(crate) fn is_for_people(route: &str) -> bool {
-    ["/connect/", "/portal", "/api/oauth/callback", "unknown"].iter().any(|prefix| route.starts_with(prefix))
+    ["/connect/", "/onboard-client", "/portal", "/api/oauth/callback", "unknown"]
+        .iter()
+        .any(|prefix| route.starts_with(prefix))
 }
 
 /// Where the forms of a page lead in the end. Browsers apply `form-action` to every redirect on the way, and providers
@@ -51,5 +56,12 @@ fn render(status: StatusCode, language: Language, template: &impl Template, form
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     headers.insert(VARY, HeaderValue::from_static("Accept-Language, Accept"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+/// A page with forms that are checked for where they come from: under "no-referrer" browsers would hide from us that they are
+/// ours.
+fn with_form(mut response: Response) -> Response {
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }

@@ -1,25 +1,29 @@
-//! `/portal/onboarding` of `claviger dev`: a person clicks Connect, consents at the sandbox, and sees the connection.
+//! `/portal/onboarding`: a person connects tools for the subject of the portal session that the browser has opened.
 //!
-//! The page acts for the demo subject without asking who is there. So it exists on loopback only, answers only to a
-//! loopback host name (against DNS rebinding), and takes forms only from itself.
+//! In `claviger dev` a browser without a session gets one for the demo subject. That asks nobody who is there, so it exists on
+//! loopback only and answers only to a loopback host name (against DNS rebinding).
 
 use ::connect::authorize::Request;
 use ::connect::integrations::Listed;
+use ::connect::portal::Invitation;
+use ::connect::portal::visit::offers;
 use ::connect::return_to::is_loopback;
 use askama::Template;
 use axum::extract::State;
-use axum::http::header::{HOST, LOCATION, ORIGIN, REFERRER_POLICY};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{HOST, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use model::{Actor, Binding, ConnectionState, IntegrationId, Label, Origin, ProblemCode, Timestamp};
+use model::{
+    Actor, Binding, ConnectionState, IntegrationId, Label, Origin, PortalPage, ProblemCode, Timestamp,
+};
 use serde::Deserialize;
 use store::connections::{Connection, ConnectionKey, Filter};
+use store::portal::PortalSession;
 use url::Url;
 
-use super::{Forms, render};
+use super::{Forms, invitation, render, with_form};
 use crate::App;
-use crate::app::Demo;
-use crate::extract::{Path, Query, SpokenLanguage};
+use crate::extract::{OwnForm, PORTAL_COOKIE, Path, Query, Visitor};
 use crate::messages::Language;
 use crate::problem::Problem;
 
@@ -32,6 +36,8 @@ struct Onboarding<'a> {
     language: Language,
     product: &'a str,
     rows: Vec<Row>,
+    may_go_on: bool,
+    name: Option<&'a str>,
 }
 
 struct Row {
@@ -81,16 +87,25 @@ pub struct Parameters {
 pub async fn page(
     State(app): State<App>,
     Query(parameters): Query<Parameters>,
-    SpokenLanguage(language): SpokenLanguage,
+    visitor: Result<Visitor, Problem>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let demo = demo(&app, &headers)?;
-    let filter = Filter { subject: Some(demo.subject.clone()), ..Filter::default() };
-    let connections = app.connect.list(&filter, None, MAX_CONNECTIONS).await?;
+    let session = match visitor {
+        Ok(Visitor(session)) => session,
+        Err(problem) if problem.code == ProblemCode::PortalSessionNeeded => {
+            return enter_demo(&app, &headers, problem).await;
+        }
+        Err(problem) => return Err(problem),
+    };
+    let subject = app.store.subjects.get(&session.subject).await?;
+    let told =
+        session.language.as_deref().or(subject.as_ref().and_then(|subject| subject.language.as_deref()));
+    let language = invitation::language(&app, &headers, told);
+    let connections = connections(&app, &session).await?;
     let listed = app.connect.integrations().await?;
     let failure = parameters.oauth.filter(|outcome| outcome == "error").and(parameters.code);
     let now = app.clock.now();
-    let rows = listed.into_iter().map(|listed| {
+    let rows = listed.into_iter().filter(|listed| offers(&session, &listed.id)).map(|listed| {
         let connection = connections.iter().find(|connection| connection.key.integration == listed.id);
         let problem =
             failure.as_deref().filter(|_| parameters.provider.as_deref() == Some(listed.id.as_str()));
@@ -98,11 +113,10 @@ pub async fn page(
     });
     let mut rows: Vec<Row> = rows.collect();
     rows.sort_by_cached_key(|row| row.name.to_lowercase());
-    let template = Onboarding { language, product: &app.product_name, rows };
-    let mut response = render(StatusCode::OK, language, &template, Forms::Provider);
-    // Under "no-referrer" browsers would hide from us that our own forms are ours.
-    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    Ok(response)
+    let may_go_on = rows.iter().any(|row| row.state.is_connected());
+    let name = subject.as_ref().and_then(|subject| subject.name.as_deref());
+    let template = Onboarding { language, product: &app.product_name, rows, may_go_on, name };
+    Ok(with_form(render(StatusCode::OK, language, &template, Forms::Provider)))
 }
 
 fn row(
@@ -148,15 +162,15 @@ fn ago(language: Language, now: Timestamp, then: Timestamp) -> String {
 /// The Connect button: begins an attempt and goes to the hop.
 pub async fn connect(
     State(app): State<App>,
+    Visitor(session): Visitor,
     Path(integration): Path<IntegrationId>,
-    headers: HeaderMap,
+    _: OwnForm,
 ) -> Result<Response, Problem> {
-    let demo = demo(&app, &headers)?;
-    own_form(&headers)?;
+    offered(&session, &integration)?;
     let authorization = app
         .connect
         .authorize(Request {
-            subject: demo.subject.clone(),
+            subject: session.subject.clone(),
             integration: Some(integration),
             group: None,
             label: Label::default(),
@@ -165,7 +179,7 @@ pub async fn connect(
             login_hint: None,
             binding: Binding::Cookie,
             origin: Origin::Onboarding,
-            by: Actor::Browser(Some(demo.subject.clone())),
+            by: Actor::Browser(Some(session.subject)),
         })
         .await?;
     app.metrics.attempt("started");
@@ -176,13 +190,13 @@ pub async fn connect(
 /// The Disconnect button, after its question was answered.
 pub async fn disconnect(
     State(app): State<App>,
+    Visitor(session): Visitor,
     Path(integration): Path<IntegrationId>,
-    headers: HeaderMap,
+    _: OwnForm,
 ) -> Result<Response, Problem> {
-    let demo = demo(&app, &headers)?;
-    own_form(&headers)?;
-    let key = ConnectionKey { subject: demo.subject.clone(), integration, label: Label::default() };
-    match app.connect.disconnect(&key, Actor::Browser(Some(demo.subject.clone()))).await {
+    offered(&session, &integration)?;
+    let key = ConnectionKey { subject: session.subject.clone(), integration, label: Label::default() };
+    match app.connect.disconnect(&key, Actor::Browser(Some(session.subject))).await {
         // A second click finds it done.
         Ok(_) | Err(::connect::Error::ConnectionNotFound { .. }) => {}
         Err(error) => return Err(error.into()),
@@ -190,18 +204,59 @@ pub async fn disconnect(
     Ok((StatusCode::SEE_OTHER, [(LOCATION, "/portal/onboarding")]).into_response())
 }
 
-fn demo<'a>(app: &'a App, headers: &HeaderMap) -> Result<&'a Demo, Problem> {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let loopback = Url::parse(&format!("http://{host}")).is_ok_and(|url| is_loopback(&url));
-    app.demo.as_ref().filter(|_| loopback).ok_or_else(|| Problem::new(ProblemCode::RouteNotFound))
+/// The Next button: the person is done.
+pub async fn finish(
+    State(app): State<App>,
+    Visitor(session): Visitor,
+    _: OwnForm,
+) -> Result<Response, Problem> {
+    // The button is disabled until then.
+    if !connections(&app, &session).await?.iter().any(|connection| is_connected(&session, connection)) {
+        return Ok((StatusCode::SEE_OTHER, [(LOCATION, "/portal/onboarding")]).into_response());
+    }
+    let destination = match app.connect.finish_visit(&session).await? {
+        Some(address) => crate::connect::hop::location(&address)?,
+        None => HeaderValue::from_static("/portal/done"),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(SET_COOKIE, app.cookies().forget(PORTAL_COOKIE));
+    headers.insert(LOCATION, destination);
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
 }
 
-/// A form of another site is refused: every browser of today says where a POST comes from.
-fn own_form(headers: &HeaderMap) -> Result<(), Problem> {
-    const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+async fn connections(app: &App, session: &PortalSession) -> Result<Vec<Connection>, Problem> {
+    let filter = Filter { subject: Some(session.subject.clone()), ..Filter::default() };
+    Ok(app.connect.list(&filter, None, MAX_CONNECTIONS).await?)
+}
+
+fn is_connected(session: &PortalSession, connection: &Connection) -> bool {
+    connection.state == ConnectionState::Active && offers(session, &connection.key.integration)
+}
+
+/// What is not on the page can't be acted on through it.
+fn offered(session: &PortalSession, integration: &IntegrationId) -> Result<(), Problem> {
+    if offers(session, integration) {
+        return Ok(());
+    }
+    Err(::connect::Error::IntegrationNotFound { integration: integration.clone() }.into())
+}
+
+/// A browser without a session gets one for the demo subject, where there is a demonstration.
+async fn enter_demo(app: &App, headers: &HeaderMap, problem: Problem) -> Result<Response, Problem> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let site_is_own = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
-    let origin_is_own =
-        headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() == format!("http://{host}").as_bytes());
-    if site_is_own && origin_is_own { Ok(()) } else { Err(Problem::new(ProblemCode::ForeignForm)) }
+    let loopback = Url::parse(&format!("http://{host}")).is_ok_and(|url| is_loopback(&url));
+    let Some(demo) = app.demo.as_ref().filter(|_| loopback) else { return Err(problem) };
+    let invitation = Invitation {
+        subject: demo.subject.clone(),
+        page: PortalPage::Onboarding,
+        integrations: None,
+        return_to: None,
+        email: None,
+        language: None,
+        expires_in: None,
+        by: Actor::Operator,
+    };
+    let url = app.connect.invite(invitation).await?.url;
+    let token = url.expose().rsplit('/').next().unwrap_or_default();
+    invitation::enter(app, token).await
 }

@@ -1,0 +1,123 @@
+//! A person comes with a link.
+//!
+//! 1. A mailed link first shows who invites to what: mail scanners open every link, and a link must not act by being looked
+//!    at. Its button goes on. A link that the product opens itself goes on at once, once.
+//! 2. The link becomes a cookie, and the address is cleaned by a redirect.
+//! 3. The page acts for the session's subject, until the person is done.
+
+use std::time::Duration;
+
+use model::{Actor, IntegrationId, MailStatus, Outcome, PortalPage, Secret};
+use store::portal::PortalSession;
+use vault::TokenHash;
+
+use crate::{Connect, Error, Result};
+
+/// How long a browser that opened a link may use the page.
+const BROWSER_STAYS: Duration = Duration::from_hours(1);
+
+/// What a browser gets that opened a link.
+pub struct Entered {
+    /// The session.
+    pub session: PortalSession,
+    /// The value of its cookie.
+    pub cookie: Secret<String>,
+    /// How long the cookie is needed.
+    pub max_age: Duration,
+}
+
+/// What a link is for, when somebody looks at it.
+pub struct Offer {
+    /// The session.
+    pub session: PortalSession,
+    /// The subject's name, where the product told it.
+    pub name: Option<String>,
+    /// The language of the person, where the product told it.
+    pub language: Option<String>,
+    /// What can be connected, by the names that people know.
+    pub tools: Vec<String>,
+}
+
+impl Connect {
+    /// Looks at a link, and changes nothing.
+    pub async fn look_at(&self, token: &str, page: PortalPage) -> Result<Offer> {
+        let session = self.store().portal.of_link(&TokenHash::of(token)).await?;
+        let session = session.filter(|session| session.page == page).ok_or(Error::InvalidLink)?;
+        if session.completed_at.is_some() {
+            return Err(Error::AlreadyDone);
+        }
+        if session.admits(self.now()) {
+            let subject = self.store().subjects.get(&session.subject).await?;
+            let tools = self.tools(&session).await?;
+            let (name, own_language) =
+                subject.map_or((None, None), |subject| (subject.name, subject.language));
+            let language = session.language.clone().or(own_language);
+            return Ok(Offer { session, name, language, tools });
+        }
+        if session.is_open() && session.email.is_some() {
+            return Err(Error::InvitationExpired);
+        }
+        Err(Error::InvalidLink)
+    }
+
+    /// Uses a link to the onboarding page.
+    pub async fn enter(&self, token: &str) -> Result<Entered> {
+        self.look_at(token, PortalPage::Onboarding).await?;
+        let now = self.now();
+        let cookie = vault::random::token();
+        let hashes = [token, cookie.expose()].map(TokenHash::of);
+        let until = now + BROWSER_STAYS;
+        let opened = self.store().portal.open(&hashes[0], Some((&hashes[1], until)), now).await?;
+        let session = opened.ok_or(Error::InvalidLink)?;
+        let by = Actor::Browser(Some(session.subject.clone()));
+        self.tell(&session, "portal_session.opened", Outcome::Success, by).await?;
+        Ok(Entered { session, cookie, max_age: BROWSER_STAYS })
+    }
+
+    /// Mails the person of an expired invitation a new link, to the address that the product gave, and says what became of the
+    /// mail; `None` when the link still works. An expired link works for this once: it is replaced, too.
+    pub async fn invite_anew(&self, token: &str, page: PortalPage) -> Result<Option<MailStatus>> {
+        match self.look_at(token, page).await {
+            Err(Error::InvitationExpired) => {}
+            Ok(_) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let session = self.store().portal.of_link(&TokenHash::of(token)).await?.ok_or(Error::InvalidLink)?;
+        let by = Actor::Browser(Some(session.subject.clone()));
+        Ok(self.invite_again(&session.id, by).await?.session.mail)
+    }
+
+    /// The session of a browser, by its cookie.
+    pub async fn visitor(&self, cookie: &str) -> Result<PortalSession> {
+        let found = self.store().portal.of_browser(&TokenHash::of(cookie), self.now()).await?;
+        found.ok_or(Error::PortalSessionNeeded)
+    }
+
+    /// The person is done. Answers where to go from here, where the product said so.
+    pub async fn finish_visit(&self, session: &PortalSession) -> Result<Option<String>> {
+        if self.store().portal.complete(&session.id, self.now()).await? {
+            let by = Actor::Browser(Some(session.subject.clone()));
+            self.tell(session, "portal_session.completed", Outcome::Success, by).await?;
+        }
+        // Checked when the session was made, and again now: the operator may have shortened the list.
+        let allowed = |url: &str| self.parts.settings.return_to.check(url).map(String::from);
+        Ok(session.return_to.as_deref().and_then(allowed))
+    }
+
+    /// What can be connected on a session's page, by the names that people know.
+    pub(crate) async fn tools(&self, session: &PortalSession) -> Result<Vec<String>> {
+        if session.page != PortalPage::Onboarding {
+            return Ok(Vec::new());
+        }
+        let listed = self.integrations().await?;
+        let offered = listed.into_iter().filter(|listed| listed.configured && offers(session, &listed.id));
+        let mut names: Vec<String> = offered.map(|listed| listed.entry.display_name.clone()).collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Whether a session's page has this integration.
+pub fn offers(session: &PortalSession, integration: &IntegrationId) -> bool {
+    session.integrations.as_ref().is_none_or(|wanted| wanted.contains(integration))
+}
