@@ -34,7 +34,7 @@ usage: cargo xtask test [--only STEP]… [-- FILTER…]   everything, with real 
        cargo xtask simulate [--trials N] [--seed N] [--class CLASS] [--mode spool|commit] [--only-seed N] [--write]
        cargo xtask soak kill [--minutes N] [--credentials N] [--every N] [--seed N] [--store sqlite|postgres|both]
 
-steps of test: fmt style clippy deny tests doctests rustdoc empty-root soak
+steps of test: fmt style clippy deny tests doctests rustdoc readme empty-root soak
 benches: token-read token-read-cold";
 
 fn main() -> ExitCode {

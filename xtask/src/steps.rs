@@ -82,6 +82,12 @@ const STEPS: &[Step] = &[
     },
     Step { name: "rustdoc", what: "the docs build without warnings", needs: &[], run: |run| run.rustdoc() },
     Step {
+        name: "readme",
+        what: "cargo run, as the README has it, starts the program",
+        needs: &[],
+        run: |run| run.cargo(&["run", "--quiet", "--locked", "--", "--version"]),
+    },
+    Step {
         name: "empty-root",
         what: "the binary as process 1 of an empty root",
         needs: &[],

@@ -95,14 +95,7 @@ pub trait Stripe: Send + Sync {
     /// Uses up the attempt and makes its account the subject's own, and the portal session is done. `None`, and nothing is
     /// written, when the attempt was used or has expired, its portal session is over, or the subject has another account by now,
     /// none that we may use, or one that was linked after the attempt began: of several attempts at once one gets there.
-    async fn link(
-        &self,
-        state: &TokenHash,
-        facts: &AccountFacts,
-        asked_at: Timestamp,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<Option<StripeAccount>>;
+    async fn link(&self, state: &TokenHash, by: &str, now: Timestamp) -> Result<Option<StripeAccount>>;
     /// Makes an account that exists a subject's own, by an operator's word. What Stripe said later than `asked_at` stays.
     async fn adopt(
         &self,

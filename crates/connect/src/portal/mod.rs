@@ -131,7 +131,7 @@ impl Connect {
         if let Some((name, email)) = known_as {
             self.store().subjects.introduce(&session.subject, name, email.as_str(), now).await?;
         }
-        self.tell(&session, "portal_session.created", Outcome::Success, invitation.by).await?;
+        self.tell(&session, "portal_session.created", invitation.by).await?;
         let session = self.mail_now(session, mail.map(|(mail, _)| mail)).await?;
         Ok(Invited { session, url })
     }
@@ -159,7 +159,7 @@ impl Connect {
             if address.expose() != new.email.as_str()
                 && let Some(withdrawn) = self.store().portal.withdraw(&session.id, self.now()).await?
             {
-                self.tell(&withdrawn, "portal_session.withdrawn", Outcome::Success, by.clone()).await?;
+                self.tell(&withdrawn, "portal_session.withdrawn", by.clone()).await?;
             }
         }
         Ok(invited)
@@ -195,7 +195,7 @@ impl Connect {
         let hash = TokenHash::of(token.expose());
         let posted = self.store().portal.renew(id, &hash, now + lives, &mail, cap, now).await?;
         let session = self.posted(posted, id)?;
-        self.tell(&session, "portal_session.renewed", Outcome::Success, by).await?;
+        self.tell(&session, "portal_session.renewed", by).await?;
         let url = link(&self.parts.settings.public_url, session.page, &token);
         let session = self.mail_now(session, Some(mail)).await?;
         Ok(Invited { session, url })
@@ -222,7 +222,7 @@ impl Connect {
             self.portal_session(id).await?;
             return Err(Error::PortalSessionOver { id: *id });
         };
-        self.tell(&withdrawn, "portal_session.withdrawn", Outcome::Success, by).await?;
+        self.tell(&withdrawn, "portal_session.withdrawn", by).await?;
         Ok(withdrawn)
     }
 
@@ -281,6 +281,7 @@ impl Connect {
         let post = self.parts.post.as_ref().ok_or(Error::MailNotConfigured)?;
         let id = vault::random::id();
         let link = self.parts.keyring.seal(&id, token);
+        // One of exactly that long ago counts no more.
         let since = Timestamp::from_unix_ms(now.as_unix_ms() + 1) - CAP_SPAN;
         Ok((
             NewMail { id, link, held_until: now + HELD },
@@ -298,14 +299,9 @@ impl Connect {
         }
     }
 
-    pub(crate) async fn tell(
-        &self,
-        session: &PortalSession,
-        event: &'static str,
-        outcome: Outcome,
-        by: Actor,
-    ) -> Result<()> {
-        let event = AuditEvent::new(self.now(), event, outcome, by);
+    /// Remembers what was done with a session.
+    pub(crate) async fn tell(&self, session: &PortalSession, event: &'static str, by: Actor) -> Result<()> {
+        let event = AuditEvent::new(self.now(), event, Outcome::Success, by);
         self.remember(event.subject(&session.subject).target(session.id).fact("page", session.page.word()))
             .await
     }

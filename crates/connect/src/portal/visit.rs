@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use model::{Actor, IntegrationId, MailStatus, Outcome, PortalPage, Secret};
+use model::{Actor, IntegrationId, MailStatus, PortalPage, Secret};
 use store::portal::PortalSession;
 use vault::TokenHash;
 
@@ -41,18 +41,23 @@ pub struct Offer {
 impl Connect {
     /// Looks at a link, and changes nothing.
     pub async fn look_at(&self, token: &str, page: PortalPage) -> Result<Offer> {
+        let session = self.standing_link(token, page).await?;
+        let subject = self.store().subjects.get(&session.subject).await?;
+        let tools = self.tools(&session).await?;
+        let (name, own_language) = subject.map_or((None, None), |subject| (subject.name, subject.language));
+        let language = session.language.clone().or(own_language);
+        Ok(Offer { session, name, language, tools })
+    }
+
+    /// The session of a link that works, else why it does not.
+    pub(crate) async fn standing_link(&self, token: &str, page: PortalPage) -> Result<PortalSession> {
         let session = self.store().portal.of_link(&TokenHash::of(token)).await?;
         let session = session.filter(|session| session.page == page).ok_or(Error::InvalidLink)?;
         if session.completed_at.is_some() {
             return Err(Error::AlreadyDone);
         }
         if session.admits(self.now()) {
-            let subject = self.store().subjects.get(&session.subject).await?;
-            let tools = self.tools(&session).await?;
-            let (name, own_language) =
-                subject.map_or((None, None), |subject| (subject.name, subject.language));
-            let language = session.language.clone().or(own_language);
-            return Ok(Offer { session, name, language, tools });
+            return Ok(session);
         }
         if session.is_open() && session.email.is_some() {
             return Err(Error::InvitationExpired);
@@ -62,7 +67,7 @@ impl Connect {
 
     /// Uses a link to the onboarding page.
     pub async fn enter(&self, token: &str) -> Result<Entered> {
-        self.look_at(token, PortalPage::Onboarding).await?;
+        self.standing_link(token, PortalPage::Onboarding).await?;
         let now = self.now();
         let cookie = vault::random::token();
         let hashes = [token, cookie.expose()].map(TokenHash::of);
@@ -70,14 +75,14 @@ impl Connect {
         let opened = self.store().portal.open(&hashes[0], Some((&hashes[1], until)), now).await?;
         let session = opened.ok_or(Error::InvalidLink)?;
         let by = Actor::Browser(Some(session.subject.clone()));
-        self.tell(&session, "portal_session.opened", Outcome::Success, by).await?;
+        self.tell(&session, "portal_session.opened", by).await?;
         Ok(Entered { session, cookie, max_age: BROWSER_STAYS })
     }
 
     /// Mails the person of an expired invitation a new link, to the address that the product gave, and says what became of the
     /// mail; `None` when the link still works. An expired link works for this once: it is replaced, too.
     pub async fn invite_anew(&self, token: &str, page: PortalPage) -> Result<Option<MailStatus>> {
-        match self.look_at(token, page).await {
+        match self.standing_link(token, page).await {
             Err(Error::InvitationExpired) => {}
             Ok(_) => return Ok(None),
             Err(error) => return Err(error),
@@ -97,7 +102,7 @@ impl Connect {
     pub async fn finish_visit(&self, session: &PortalSession) -> Result<Option<String>> {
         if self.store().portal.complete(&session.id, self.now()).await? {
             let by = Actor::Browser(Some(session.subject.clone()));
-            self.tell(session, "portal_session.completed", Outcome::Success, by).await?;
+            self.tell(session, "portal_session.completed", by).await?;
         }
         // Checked when the session was made, and again now: the operator may have shortened the list.
         let allowed = |url: &str| self.parts.settings.return_to.check(url).map(String::from);

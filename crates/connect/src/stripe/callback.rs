@@ -54,7 +54,7 @@ impl Connect {
 
         // 5. link
         let by = Actor::Browser(Some(attempt.subject.clone()));
-        let linked = self.store().stripe.link(&hash, &facts, asked_at, &by.to_string(), self.now()).await?;
+        let linked = self.store().stripe.link(&hash, &by.to_string(), self.now()).await?;
         if linked.is_none() {
             // Something has changed meanwhile: it says what.
             self.standing_attempt(arrival.state.as_deref()).await?;
@@ -62,7 +62,7 @@ impl Connect {
         }
         let event = AuditEvent::new(self.now(), "stripe.linked", Outcome::Success, by.clone());
         self.remember(event.subject(&attempt.subject).target(&attempt.account)).await?;
-        self.tell(&session, "portal_session.completed", Outcome::Success, by).await?;
+        self.tell(&session, "portal_session.completed", by).await?;
         Ok(self.done())
     }
 

@@ -23,7 +23,7 @@ impl Connect {
     /// Uses a link: makes the subject's account unless there is one, and begins an attempt.
     pub async fn onboard(&self, token: &str) -> Result<Onward> {
         self.stripe()?;
-        let session = self.look_at(token, PortalPage::Stripe).await?.session;
+        let session = self.standing_link(token, PortalPage::Stripe).await?;
         let row = self.store().stripe.account(&session.subject).await?;
         if row.as_ref().is_some_and(is_done) {
             self.finish_visit(&session).await?;
@@ -35,7 +35,7 @@ impl Connect {
         let opened = self.store().portal.open(&TokenHash::of(token), None, self.now()).await?;
         let session = opened.ok_or(Error::InvalidLink)?;
         let by = Actor::Browser(Some(session.subject.clone()));
-        self.tell(&session, "portal_session.opened", Outcome::Success, by).await?;
+        self.tell(&session, "portal_session.opened", by).await?;
         Ok(Onward::Stripe(url))
     }
 

@@ -30,6 +30,13 @@ pub(super) fn page_limit(asked: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
+/// One more than asked for tells whether there is a next page.
+pub(super) fn first_page<T>(mut found: Vec<T>, limit: u32) -> (Vec<T>, bool) {
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    (found, more)
+}
+
 /// Which connections.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -247,10 +254,7 @@ pub async fn list(
             StatusFilter::Disconnected => StateFilter::Disconnected,
         }),
     };
-    // One more than asked for tells whether there is a next page.
-    let mut found = app.connect.list(&filter, parameters.cursor, limit + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
+    let (found, more) = first_page(app.connect.list(&filter, parameters.cursor, limit + 1).await?, limit);
     let next_cursor = if more { found.last().map(|connection| connection.id) } else { None };
     let mut connections = Vec::with_capacity(found.len());
     for connection in found {

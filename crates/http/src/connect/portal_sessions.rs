@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::portal::PortalSession;
 use utoipa::{IntoParams, ToSchema};
 
-use super::connections::page_limit;
+use super::connections::{first_page, page_limit};
 use super::subjects::check_name;
 use crate::App;
 use crate::extract::{ApiKey, Json, Path, PortalWrite, Query, duration};
@@ -228,12 +228,10 @@ pub async fn list(
     Query(parameters): Query<ListParameters>,
 ) -> Result<Json<Page>, Problem> {
     let limit = page_limit(parameters.limit)?;
-    // One more than asked for tells whether there is a next page.
     let found =
         app.connect.portal_sessions(parameters.subject.as_ref(), parameters.cursor, limit + 1).await?;
-    let more = found.len() > limit as usize;
-    let portal_sessions: Vec<Body> =
-        found.into_iter().take(limit as usize).map(|session| Body::of(&app, session, None)).collect();
+    let (found, more) = first_page(found, limit);
+    let portal_sessions: Vec<Body> = found.into_iter().map(|session| Body::of(&app, session, None)).collect();
     let next_cursor = if more { portal_sessions.last().map(|session| session.id) } else { None };
     Ok(Json(Page { portal_sessions, next_cursor }))
 }

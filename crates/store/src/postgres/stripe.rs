@@ -34,10 +34,9 @@ const CONSUME: &str = concat!(
 );
 /// An attempt that began before the account was linked comes too late.
 const LINK: &str = concat!(
-    "UPDATE stripe_accounts SET facts = CASE WHEN checked_at > $7 THEN facts ELSE $3 END, \
-     checked_at = CASE WHEN checked_at > $7 THEN checked_at ELSE $7 END, linked_at = COALESCE(linked_at, $4), \
-     linked_by = COALESCE(linked_by, $5) WHERE subject = $1 AND account = $2 AND deauthorized_at IS NULL \
-     AND (linked_at IS NULL OR linked_at < $6) RETURNING ",
+    "UPDATE stripe_accounts SET linked_at = COALESCE(linked_at, $3), linked_by = COALESCE(linked_by, $4) \
+     WHERE subject = $1 AND account = $2 AND deauthorized_at IS NULL AND (linked_at IS NULL OR linked_at < $5) \
+     RETURNING ",
     stripe_account_columns!()
 );
 const COMPLETE: &str = "UPDATE portal_sessions SET completed_at = $2 WHERE id = $1 AND completed_at IS NULL \
@@ -132,16 +131,9 @@ impl Stripe for Postgres {
         Postgres::find(self, CONSUME, &[Value::hash(state), now.into()], stripe::attempt).await
     }
 
-    async fn link(
-        &self,
-        state: &TokenHash,
-        facts: &AccountFacts,
-        asked_at: Timestamp,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<Option<StripeAccount>> {
+    async fn link(&self, state: &TokenHash, by: &str, now: Timestamp) -> Result<Option<StripeAccount>> {
         let by = Value::text("stripe_accounts.linked_by", by)?;
-        let values = [Value::hash(state), now.into(), stripe::facts_value(facts)?, by, asked_at.into()];
+        let values = [Value::hash(state), now.into(), by];
         let mut client = self.client().await?;
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, link(&mut client, &values)).await;
         settle(client, answer)
@@ -212,15 +204,15 @@ async fn unlink(client: &mut Object, subject: &SubjectId) -> Result<Option<Strip
     Ok(unlinked)
 }
 
-async fn link(client: &mut Object, values: &[Value; 5]) -> Result<Option<StripeAccount>> {
+async fn link(client: &mut Object, values: &[Value; 3]) -> Result<Option<StripeAccount>> {
     let transaction = client.transaction().await?;
     // Of many callbacks the first takes the attempt, and the others wait for it here and then find it used.
     let Some(attempt) = find(&transaction, CONSUME, &values[..2], stripe::attempt).await? else {
         return Ok(None);
     };
     let key = [Value::word(&attempt.subject), Value::word(&attempt.account)];
-    let [_, now, facts, by, asked_at] = values.clone();
-    let rest = [facts, now, by, attempt.created_at.into(), asked_at];
+    let [_, now, by] = values.clone();
+    let rest = [now, by, attempt.created_at.into()];
     let linked = find(&transaction, LINK, &[&key[..], &rest[..]].concat(), stripe::account).await?;
     let session = [Value::word(attempt.session), values[1].clone()];
     // Without its commit the transaction takes everything back.

@@ -35,9 +35,8 @@ const CONSUME: &str = concat!(
 /// Only while the attempt is neither used nor expired, its session is open, the account is still the one that it is about, and
 /// was not linked after it began.
 const LINK: &str = concat!(
-    "UPDATE stripe_accounts SET facts = CASE WHEN checked_at > ?5 THEN facts ELSE ?3 END, \
-     checked_at = CASE WHEN checked_at > ?5 THEN checked_at ELSE ?5 END, linked_at = COALESCE(linked_at, ?2), \
-     linked_by = COALESCE(linked_by, ?4) WHERE deauthorized_at IS NULL AND EXISTS \
+    "UPDATE stripe_accounts SET linked_at = COALESCE(linked_at, ?2), \
+     linked_by = COALESCE(linked_by, ?3) WHERE deauthorized_at IS NULL AND EXISTS \
      (SELECT 1 FROM stripe_attempts a JOIN portal_sessions s ON s.id = a.session WHERE a.state = ?1 \
      AND a.consumed_at IS NULL AND a.expires_at > ?2 AND s.completed_at IS NULL AND s.withdrawn_at IS NULL \
      AND a.subject = stripe_accounts.subject AND a.account = stripe_accounts.account \
@@ -142,21 +141,9 @@ impl Stripe for Sqlite {
         self.writer.write(&[], move |database| find(database, CONSUME, &values, stripe::attempt)).await
     }
 
-    async fn link(
-        &self,
-        state: &TokenHash,
-        facts: &AccountFacts,
-        asked_at: Timestamp,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<Option<StripeAccount>> {
-        let values = [
-            Value::hash(state),
-            now.into(),
-            stripe::facts_value(facts)?,
-            Value::text("stripe_accounts.linked_by", by)?,
-            asked_at.into(),
-        ];
+    async fn link(&self, state: &TokenHash, by: &str, now: Timestamp) -> Result<Option<StripeAccount>> {
+        let by = Value::text("stripe_accounts.linked_by", by)?;
+        let values = [Value::hash(state), now.into(), by];
         let link = move |database: &Database| {
             let linked = find(database, LINK, &values, stripe::account)?;
             if linked.is_some() {

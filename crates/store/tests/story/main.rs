@@ -100,7 +100,7 @@ told! {
     onboardings: of_ten_callbacks_on_two_replicas_one_links_the_account,
         an_attempt_that_leads_nowhere_links_nothing_and_is_not_used_up,
         a_later_onboarding_keeps_when_and_by_whom_it_was_linked_first,
-        a_link_does_not_overwrite_what_stripe_said_later, an_onboarding_is_used_up_once,
+        an_onboarding_is_used_up_once,
         an_unlinked_account_takes_its_onboardings_with_it,
         deeds_on_one_account_at_once_do_not_stand_in_each_others_way;
     upgrade: an_upgrade_from_the_schema_before_keeps_every_row;

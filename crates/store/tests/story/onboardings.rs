@@ -25,14 +25,14 @@ pub(crate) async fn of_ten_callbacks_on_two_replicas_one_links_the_account(world
         let linked = world
             .at_once(10, |replica, _| {
                 let state = hash(&state);
-                async move { replica.stripe.link(&state, &facts(&[]), at(5), "portal", at(5)).await.unwrap() }
+                async move { replica.stripe.link(&state, "portal", at(5)).await.unwrap() }
             })
             .await;
         let linked: Vec<_> = linked.into_iter().flatten().collect();
         assert_eq!(linked.len(), 1, "round {round}");
         let now = read(&world.two, &subject).await;
         assert_eq!((&now, &now.linked), (&linked[0], &Some((at(5), "portal".to_owned()))));
-        assert_eq!((now.facts, now.checked_at), (Some(facts(&[])), Some(at(5))));
+        assert_eq!((now.facts, now.checked_at), (None, None), "those are learnt, not linked");
         assert_eq!(world.two.stripe.find(&hash(&state)).await.unwrap().unwrap().consumed_at, Some(at(5)));
         let session = world.two.portal.get(&attempt.session).await.unwrap().unwrap();
         assert_eq!(session.completed_at, Some(at(5)), "the person is done");
@@ -42,9 +42,7 @@ pub(crate) async fn of_ten_callbacks_on_two_replicas_one_links_the_account(world
 pub(crate) async fn an_attempt_that_leads_nowhere_links_nothing_and_is_not_used_up(world: &World) {
     let (one, two) = (&world.one.stripe, &world.two.stripe);
     let anna = "anna".parse().unwrap();
-    let link = async |state: &str, second| {
-        two.link(&hash(state), &facts(&[]), at(second), "portal", at(second)).await.unwrap()
-    };
+    let link = async |state: &str, second| two.link(&hash(state), "portal", at(second)).await.unwrap();
     let is_untouched = async |case: &str| {
         let unlinked = "stripe_accounts WHERE linked_at IS NOT NULL AND linked_by = 'portal'";
         assert_eq!(world.count(unlinked).await, 0, "{case}");
@@ -89,10 +87,10 @@ pub(crate) async fn a_later_onboarding_keeps_when_and_by_whom_it_was_linked_firs
     expect(&world.one, "anna", "1").await;
     begin(&world.one, "anna", "1", "first").await;
     let beside = begin(&world.one, "anna", "1", "beside").await;
-    let linked = two.link(&hash("first"), &facts(&["first"]), at(5), "first", at(5)).await.unwrap().unwrap();
+    let linked = two.link(&hash("first"), "first", at(5)).await.unwrap().unwrap();
     assert_eq!(linked.linked, Some((at(5), "first".to_owned())));
     // One that began before the link comes too late.
-    assert_eq!(two.link(&hash("beside"), &facts(&[]), at(6), "beside", at(6)).await.unwrap(), None);
+    assert_eq!(two.link(&hash("beside"), "beside", at(6)).await.unwrap(), None);
     assert_eq!(two.account(&linked.subject).await.unwrap().as_ref(), Some(&linked));
     let session = world.one.portal.get(&beside.session).await.unwrap().unwrap();
     assert_eq!(session.completed_at, None);
@@ -103,30 +101,17 @@ pub(crate) async fn a_later_onboarding_keeps_when_and_by_whom_it_was_linked_firs
         world.one.stripe.begin(&later, &hash(state)).await.unwrap();
         if state == "withdrawn" {
             assert!(world.one.portal.withdraw(&session.id, at(60)).await.unwrap().is_some());
-            assert_eq!(two.link(&hash(state), &facts(&[]), at(61), state, at(61)).await.unwrap(), None);
+            assert_eq!(two.link(&hash(state), state, at(61)).await.unwrap(), None);
             assert_eq!(
                 two.find(&hash(state)).await.unwrap().unwrap().consumed_at,
                 None,
                 "nothing is written"
             );
         } else {
-            let again =
-                two.link(&hash(state), &facts(&[state]), at(50), state, at(50)).await.unwrap().unwrap();
-            assert_eq!((again.linked, again.checked_at), (linked.linked.clone(), Some(at(50))));
-            assert_eq!(again.facts, Some(facts(&[state])));
+            let again = two.link(&hash(state), state, at(50)).await.unwrap().unwrap();
+            assert_eq!(again.linked, linked.linked);
         }
     }
-}
-
-pub(crate) async fn a_link_does_not_overwrite_what_stripe_said_later(world: &World) {
-    let one = &world.one.stripe;
-    expect(&world.one, "anna", "1").await;
-    begin(&world.one, "anna", "1", "state").await;
-    one.learn(&account("1"), &facts(&["later"]), at(6)).await.unwrap().unwrap();
-    let linked = one.link(&hash("state"), &facts(&["asked before"]), at(5), "portal", at(7)).await;
-    let linked = linked.unwrap().unwrap();
-    assert_eq!((linked.facts, linked.checked_at), (Some(facts(&["later"])), Some(at(6))));
-    assert_eq!(linked.linked, Some((at(7), "portal".to_owned())));
 }
 
 pub(crate) async fn an_onboarding_is_used_up_once(world: &World) {
@@ -177,7 +162,7 @@ pub(crate) async fn deeds_on_one_account_at_once_do_not_stand_in_each_others_way
                 let (stripe, portal) = (replica.stripe, replica.portal);
                 async move {
                     match caller / 2 {
-                        0 | 1 => stripe.link(&state, &facts(&[]), at(5), "portal", at(5)).await.map(|_| ()),
+                        0 | 1 => stripe.link(&state, "portal", at(5)).await.map(|_| ()),
                         2 => stripe.unlink(&anna).await.map(drop),
                         3 => stripe
                             .adopt(&anna, &account("1"), &facts(&[]), at(5), "cli", at(5))
