@@ -17,6 +17,8 @@ use store::connections::{ConnectionKey, Standing};
 use vault::TokenHash;
 
 use crate::parts::Which;
+use crate::progress::Progress;
+use crate::refresh::log::FlightStep;
 use crate::refresh::{Landing, Outcome, Trigger};
 use crate::{Connect, Error, Result};
 
@@ -72,12 +74,12 @@ impl Connect {
     }
 
     /// Refreshes now, even when nothing is due.
-    pub async fn force_refresh(&self, key: &ConnectionKey) -> Result<()> {
+    pub async fn force_refresh(&self, key: &ConnectionKey, progress: &Progress<FlightStep>) -> Result<()> {
         let standing = self.standing(key, &Which::Own).await?;
         if !standing.has_refresh_token {
             return Err(Error::NoRefreshToken);
         }
-        let outcome = self.wait_for_flight(&standing, Trigger::Forced, MAX_WAIT).await;
+        let outcome = self.wait_for_flight(&standing, Trigger::Forced, MAX_WAIT, progress).await;
         self.landed(key, &Which::Own, outcome).await
     }
 
@@ -135,7 +137,7 @@ impl Connect {
         }
         let wait = wish.wait.unwrap_or(MAX_WAIT).min(MAX_WAIT);
         let trigger = if wish.rejected.is_some() && !live { Trigger::Rejected } else { Trigger::Read };
-        let outcome = self.wait_for_flight(&standing, trigger, wait).await;
+        let outcome = self.wait_for_flight(&standing, trigger, wait, &Progress::unheard()).await;
         match self.landed(key, &wish.which, outcome).await {
             Ok(()) => {}
             Err(error @ (Error::ReconnectRequired { .. } | Error::ConnectionNotFound { .. })) => {
@@ -170,17 +172,19 @@ impl Connect {
         standing: &Standing,
         trigger: Trigger,
         wait: Duration,
+        progress: &Progress<FlightStep>,
     ) -> Option<Outcome> {
         let began = Instant::now();
         let waiter = self.fly(standing.credential, standing.generation, trigger);
         let joined = waiter.joined;
-        let outcome = waiter.outcome(wait).await;
+        let outcome = waiter.outcome_with(wait, progress).await;
         // Nobody waited for the flight that we joined, so it may have given up where we would not.
         if joined.is_some_and(|joined| !joined.is_waited_for())
             && matches!(outcome, Some(Ok(Landing::Unavailable(_))))
         {
             let left = wait.saturating_sub(began.elapsed());
-            return self.fly(standing.credential, standing.generation, trigger).outcome(left).await;
+            let waiter = self.fly(standing.credential, standing.generation, trigger);
+            return waiter.outcome_with(left, progress).await;
         }
         outcome
     }

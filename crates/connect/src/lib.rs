@@ -12,6 +12,7 @@
 //! - [`validate`]: asks a provider whether a token works
 //! - [`portal`]: links to pages, and who comes with them; [`mail`]: invitations are sent
 //! - [`stripe`]: subjects get accounts at Stripe
+//! - [`progress`]: long work tells how it goes
 //! - [`status`]: what a subject has connected
 //! - [`integrations`]: which of our apps speaks for whom
 //!
@@ -28,6 +29,7 @@ pub mod integrations;
 pub mod mail;
 pub mod parts;
 pub mod portal;
+pub mod progress;
 pub mod refresh;
 pub mod return_to;
 pub mod revocation;

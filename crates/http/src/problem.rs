@@ -126,6 +126,17 @@ impl Problem {
 
     /// The document.
     pub(crate) fn document(&self, language: Language, request: RequestId) -> Response {
+        let members = Value::Object(self.members(language, Some(request)));
+        let mut response = (self.status(), members.to_string()).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
+        self.headers(response.headers_mut());
+        response
+    }
+
+    /// The document's members.
+    pub(crate) fn members(&self, language: Language, request: Option<RequestId>) -> Map<String, Value> {
         let detail = self.detail(language);
         let mut members = Map::new();
         members.insert("type".to_owned(), format!("urn:claviger:error:{}", self.code).into());
@@ -135,7 +146,9 @@ impl Problem {
         members.insert("code".to_owned(), self.code.word().into());
         members.insert("message".to_owned(), detail.into());
         members.insert("action".to_owned(), self.code.action().word().into());
-        members.insert("request_id".to_owned(), request.to_string().into());
+        if let Some(request) = request {
+            members.insert("request_id".to_owned(), request.to_string().into());
+        }
         if !self.details.fields.is_empty() {
             members
                 .insert("errors".to_owned(), serde_json::to_value(&self.details.fields).unwrap_or_default());
@@ -144,12 +157,7 @@ impl Problem {
             members.insert("retry_after".to_owned(), seconds(after).into());
         }
         members.extend(self.details.members.clone());
-        let mut response = (self.status(), Value::Object(members).to_string()).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
-        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
-        self.headers(response.headers_mut());
-        response
+        members
     }
 
     /// The status.

@@ -18,6 +18,7 @@ use super::circuit::{AppKey, Change, Probe, Told};
 use super::flight::{
     Action, Answer, Event, Fate, Flight, Landing, RETRY_AFTER, Refusal, StoreFailed, Waiting,
 };
+use super::log::{Pen, What};
 use super::rules::{LEASE, LEASE_MARGIN, LONGEST_REST, RENEW_EVERY, Replay, Rules, STALL};
 use super::{Refreshing, STRICT_OF_ONE, Trigger};
 use crate::{Connect, Error, Result, parts};
@@ -34,6 +35,7 @@ struct Job {
 struct Driver<'a> {
     plane: &'a Connect,
     refreshing: &'a Refreshing,
+    pen: &'a Pen,
     id: CredentialId,
     trigger: Trigger,
     job: Job,
@@ -62,6 +64,7 @@ impl Connect {
         id: CredentialId,
         generation: i64,
         trigger: Trigger,
+        pen: &Pen,
     ) -> Result<Landing> {
         let Some(credential) = self.store().credentials.get(&id).await? else {
             return Ok(Landing::Gone);
@@ -77,6 +80,7 @@ impl Connect {
         let mut driver = Driver {
             plane: self,
             refreshing: &self.refreshing,
+            pen,
             id,
             trigger,
             flight: Flight::new(job.rules.clone(), trigger, generation, seed),
@@ -165,8 +169,11 @@ impl Driver<'_> {
                 Action::Claim { generation, after } => self.claim(generation, after).await,
                 Action::Reserve => Event::Reserved(self.reserve().await),
                 Action::Call => {
+                    self.pen.write(What::Calling { attempt: self.flight.attempts() });
+                    let asked = Instant::now();
                     let answer = self.renewing(self.call()).await;
                     self.answered = Some(Instant::now());
+                    self.pen.answered(asked.elapsed(), answer.refusal());
                     self.tell_circuit(&answer);
                     if let Answer::Tokens(tokens) = &answer {
                         self.brought = Some(tokens.clone());
@@ -258,6 +265,12 @@ impl Driver<'_> {
     async fn sleep(&mut self, pause: Duration, waiting: Waiting) -> Event {
         let (subject, integration) = self.names();
         if self.announced.replace(waiting) != Some(waiting) {
+            self.pen.write(match waiting {
+                Waiting::Lease | Waiting::Replay => What::Waiting { on: "lease" },
+                Waiting::Answer => What::Waiting { on: "answer" },
+                Waiting::Store => What::Waiting { on: "store" },
+                Waiting::Retry { attempt } => What::Retrying { attempt, pause_ms: millis(pause) },
+            });
             match waiting {
                 Waiting::Lease | Waiting::Replay => {
                     debug!(%subject, %integration, credential = %self.id, on = "lease", "refresh.waiting");
@@ -521,6 +534,7 @@ impl Driver<'_> {
                 info!(%subject, %integration, credential = %self.id, outcome = "success", duration_ms, attempts,
                     rotated = self.flight.rotated(), answer_to_durable_ms = millis(took), "refresh.succeeded");
                 metrics.durable(took);
+                self.pen.write(What::Durable { rotated: self.flight.rotated() });
                 metrics.ended(counted, "success", class);
                 self.audit("connection.refreshed", Outcome::Success, None).await;
             }

@@ -5,7 +5,7 @@
 //! - [`spool`]: answers on their way to PostgreSQL
 //! - `circuit`: a provider that is down is left alone
 //! - [`schedule`]: what is due is refreshed before anybody asks; what was abandoned is recovered
-//! - [`metrics`]: what is counted
+//! - [`metrics`]: what is counted; [`log`]: what whoever waits is told of a flight
 //!
 //! The single-flight key is the credential, never the connection: members of a group share one refresh token. The work
 //! is a detached task; callers only wait for it, and a caller that goes away does not cancel it.
@@ -20,11 +20,13 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{debug, warn};
 use vault::TokenHash;
 
+use crate::progress::Progress;
 use crate::{Connect, Error};
 
 mod circuit;
 mod driver;
 pub mod flight;
+pub mod log;
 pub mod metrics;
 pub mod rules;
 pub mod schedule;
@@ -34,6 +36,7 @@ pub mod steps;
 use circuit::Circuits;
 pub use flight::Landing;
 use flight::RETRY_AFTER;
+use log::{FlightLog, FlightStep, Pen};
 use metrics::RefreshMetrics;
 use spool::Spool;
 
@@ -122,7 +125,7 @@ pub(crate) struct Refreshing {
 
 #[derive(Default)]
 struct Board {
-    under_way: HashMap<CredentialId, (Trigger, watch::Receiver<Option<Outcome>>)>,
+    under_way: HashMap<CredentialId, (Trigger, watch::Receiver<FlightLog>)>,
     /// Credentials that reads near the end leave alone after a failure.
     resting: HashMap<CredentialId, Timestamp>,
     /// Rejected tokens that a refresh has answered with the same token.
@@ -270,33 +273,32 @@ impl Connect {
     pub(crate) fn fly(&self, credential: CredentialId, generation: i64, trigger: Trigger) -> Waiter {
         let metrics = self.refreshing.metrics.clone();
         let mut board = self.refreshing.board();
-        if let Some((joined, outcome)) = board.under_way.get(&credential) {
+        if let Some((joined, log)) = board.under_way.get(&credential) {
             debug!(%credential, on = "flight", "refresh.waiting");
-            return Waiter { outcome: outcome.clone(), metrics, joined: Some(*joined) };
+            return Waiter { log: log.clone(), metrics, joined: Some(*joined) };
         }
-        let (sender, outcome) = watch::channel(None);
-        board.under_way.insert(credential, (trigger, outcome.clone()));
+        let (pen, log) = Pen::new();
+        board.under_way.insert(credential, (trigger, log.clone()));
         drop(board);
         metrics.in_flight.inc();
         let on_board = OnBoard { refreshing: self.refreshing.clone(), credential };
         let plane = self.clone();
         drop(self.detach(async move {
-            let ended = plane.refresh(credential, generation, trigger).await.map_err(Arc::new);
+            let ended = plane.refresh(credential, generation, trigger, &pen).await.map_err(Arc::new);
             if let Err(error) = &ended {
                 warn!(%credential, trigger = trigger.word(), outcome = "failure", %error, "refresh.failed");
             }
             plane.refreshing.rest_after(credential, &ended, plane.now());
             drop(on_board);
-            // Nobody may be waiting.
-            let _ = sender.send(Some(ended));
+            pen.end(ended);
         }));
-        Waiter { outcome, metrics, joined: None }
+        Waiter { log, metrics, joined: None }
     }
 }
 
 /// A caller who waits for a refresh under way.
 pub(crate) struct Waiter {
-    outcome: watch::Receiver<Option<Outcome>>,
+    log: watch::Receiver<FlightLog>,
     metrics: RefreshMetrics,
     /// Why somebody else had begun it, if so.
     pub(crate) joined: Option<Trigger>,
@@ -304,22 +306,47 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     /// Waits for its end, at most `wait`; the flight goes on in any case. `None` when it has not ended by then.
-    pub(crate) async fn outcome(mut self, wait: Duration) -> Option<Outcome> {
+    pub(crate) async fn outcome(self, wait: Duration) -> Option<Outcome> {
+        self.outcome_with(wait, &Progress::unheard()).await
+    }
+
+    /// The same, and tells its steps.
+    pub(crate) async fn outcome_with(
+        mut self,
+        wait: Duration,
+        progress: &Progress<FlightStep>,
+    ) -> Option<Outcome> {
         let _counted = Counted::one(&self.metrics);
-        let ended = tokio::time::timeout(wait, self.outcome.wait_for(Option::is_some)).await.ok()?;
-        match ended {
-            Ok(outcome) => outcome.clone(),
-            // The task panicked; the panic is in the log.
-            Err(_) => Some(Ok(Landing::Unavailable(RETRY_AFTER))),
+        if let Some(joined) = self.joined {
+            progress.tell(FlightStep::joined(joined.word()));
+        }
+        tokio::time::timeout(wait, self.follow(progress)).await.ok()
+    }
+
+    async fn follow(&mut self, progress: &Progress<FlightStep>) -> Outcome {
+        let mut told = 0;
+        loop {
+            {
+                let log = self.log.borrow_and_update();
+                for step in log.steps.iter().skip(told) {
+                    progress.tell(step.clone());
+                }
+                told = log.steps.len();
+                if let Some(outcome) = &log.outcome {
+                    return outcome.clone();
+                }
+            }
+            if self.log.changed().await.is_err() {
+                // The task panicked; the panic is in the log.
+                return Ok(Landing::Unavailable(RETRY_AFTER));
+            }
         }
     }
-}
 
-impl Waiter {
     /// Waits for its end, however it ends.
     async fn ended(mut self) {
         // An error is an end too.
-        let _ = self.outcome.wait_for(Option::is_some).await;
+        let _ = self.log.wait_for(|log| log.outcome.is_some()).await;
     }
 }
 

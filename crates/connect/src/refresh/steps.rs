@@ -134,6 +134,17 @@ pub enum Answer {
     Withheld,
 }
 
+impl Answer {
+    /// The provider's error code or the class's word, and the class; `None` for tokens.
+    pub(super) fn refusal(&self) -> Option<(String, &'static str)> {
+        match self {
+            Self::Tokens(_) => None,
+            Self::Refused { class, error, .. } => Some((error.clone(), class.word())),
+            Self::Withheld => Some(("withheld".to_owned(), Class::NotSent.word())),
+        }
+    }
+}
+
 /// How a flight ended. What it yielded stands in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Landing {

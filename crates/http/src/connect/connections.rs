@@ -2,6 +2,7 @@
 
 use ::connect::connections::Import;
 use axum::extract::State;
+use axum::response::Response;
 use model::{
     AccessToken, Account, ConnectionId, ConnectionState, IntegrationId, Label, RefreshToken, Scopes,
     SubjectId, Timestamp, TokenExtra,
@@ -12,7 +13,7 @@ use store::connections::{Connection, ConnectionKey, Filter, StateFilter};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::extract::{ApiKey, ConnectionsRead, ConnectionsWrite, Json, Path, Query};
+use crate::extract::{ApiKey, ConnectionsRead, ConnectionsWrite, Json, Lines, Path, Query};
 use crate::problem::{Problem, reconnect};
 
 /// The longest token that is imported, in octets.
@@ -401,6 +402,9 @@ pub async fn patch(
 }
 
 /// Refresh now, even when nothing is due
+///
+/// With `Accept: application/jsonl` every step of the refresh is a line of JSON as it happens, and the last line has `result`
+/// or `problem`.
 #[utoipa::path(
     post, path = "/api/connections/{subject}/{integration}/refresh", tag = "connections",
     params(("subject" = String, Path), ("integration" = String, Path), KeyParameters),
@@ -413,11 +417,15 @@ pub async fn refresh(
     _: ApiKey<ConnectionsWrite>,
     Path((subject, integration)): Path<(SubjectId, IntegrationId)>,
     Query(parameters): Query<KeyParameters>,
-) -> Result<Json<Body>, Problem> {
+    lines: Lines,
+) -> Response {
     let key = parameters.key(subject, integration);
-    app.connect.force_refresh(&key).await?;
-    let connection = app.connect.inspect(&key).await?;
-    Ok(Json(Body::of(&app, connection).await?))
+    let work = |progress| async move {
+        app.connect.force_refresh(&key, &progress).await?;
+        let connection = app.connect.inspect(&key).await?;
+        Body::of(&app, connection).await
+    };
+    lines.answer(work).await
 }
 
 /// A connection that is no more.

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use model::{Actor, ApiKeyId, ApiKeyScope, ProblemCode};
+use model::{Actor, ApiKeyScope, ProblemCode};
 use vault::TokenHash;
 
 use crate::App;
@@ -31,17 +31,21 @@ macro_rules! required_scopes {
 
 required_scopes! { Admin ConnectionsRead ConnectionsToken ConnectionsWrite PortalWrite }
 
-/// A request whose key is known and has the scope `S` (or `admin`).
+/// The operator at the machine's own command line. The program puts it into requests that it makes to itself; nothing
+/// that comes over a connection can have it.
+#[derive(Debug, Clone, Copy)]
+pub struct Operator;
+
+/// A request whose key is known and has the scope `S` (or `admin`), or the operator's own.
 pub struct ApiKey<S: RequiredScope> {
-    /// The key's id.
-    pub id: ApiKeyId,
+    actor: Actor,
     scope: PhantomData<S>,
 }
 
 impl<S: RequiredScope> ApiKey<S> {
-    /// The backend, as the audit trail names it.
-    pub const fn actor(&self) -> Actor {
-        Actor::ApiKey(self.id)
+    /// Who asks, as the audit trail names it.
+    pub fn actor(&self) -> Actor {
+        self.actor.clone()
     }
 }
 
@@ -50,6 +54,9 @@ impl<S: RequiredScope + Send> FromRequestParts<App> for ApiKey<S> {
 
     /// RFC 6750 §2.1.
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if parts.extensions.get::<Operator>().is_some() {
+            return Ok(Self { actor: Actor::Operator, scope: PhantomData });
+        }
         let unknown = || Problem::new(ProblemCode::InvalidApiKey);
         let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
         let (Some(header), None) = (headers.next(), headers.next()) else {
@@ -64,6 +71,6 @@ impl<S: RequiredScope + Send> FromRequestParts<App> for ApiKey<S> {
         if !found.scopes.allow(S::SCOPE) {
             return Err(Problem::new(ProblemCode::InsufficientScope).argument("scope", S::SCOPE));
         }
-        Ok(Self { id: found.id, scope: PhantomData })
+        Ok(Self { actor: Actor::ApiKey(found.id), scope: PhantomData })
     }
 }

@@ -2,14 +2,16 @@
 
 mod api_key;
 mod json;
+mod lines;
 mod own_form;
 mod parameters;
 mod visitor;
 
 pub use api_key::{
-    Admin, ApiKey, ConnectionsRead, ConnectionsToken, ConnectionsWrite, PortalWrite, RequiredScope,
+    Admin, ApiKey, ConnectionsRead, ConnectionsToken, ConnectionsWrite, Operator, PortalWrite, RequiredScope,
 };
 pub use json::Json;
+pub use lines::Lines;
 pub use own_form::OwnForm;
 pub use parameters::{Path, Query, SpokenLanguage};
 pub use visitor::Visitor;
