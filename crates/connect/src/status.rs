@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{Account, ConnectionState, IntegrationId, Scopes, SubjectId, Timestamp};
 use store::connections::{Connection, Filter};
+use store::subjects::Overview;
 
 use crate::{Connect, Result};
 
@@ -63,6 +64,12 @@ impl Connect {
         }));
         rows.sort_by(|one, other| (&one.integration, &one.label).cmp(&(&other.integration, &other.label)));
         Ok(rows)
+    }
+
+    /// At most `limit` subjects after `cursor`, by id, with what they have.
+    pub async fn subjects(&self, cursor: Option<&SubjectId>, limit: u32) -> Result<Vec<Overview>> {
+        let buffer = self.parts.settings.refresh_before;
+        Ok(self.store().subjects.overview(cursor, self.now(), buffer, limit).await?)
     }
 
     fn row(&self, connection: &Connection) -> Row {

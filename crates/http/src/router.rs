@@ -101,6 +101,7 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(integrations::list))
         .routes(routes!(integrations::put, integrations::remove))
         .routes(routes!(integrations::put_own, integrations::remove_own))
+        .routes(routes!(subjects::list))
         .routes(routes!(subjects::put, subjects::get))
         .routes(routes!(stripe::inspect, stripe::put, stripe::unlink))
         .routes(routes!(portal_sessions::list, portal_sessions::create))

@@ -15,7 +15,7 @@ use crate::credentials::{Credential, Part, SealedTokens};
 use crate::integrations::IntegrationRow;
 use crate::refreshes::{Backlog, Due, EndingGrant, Hold, JournalRow, Look, Phase};
 use crate::revocations::{Revocation, RevocationBacklog};
-use crate::subjects::Subject;
+use crate::subjects::{Overview, Subject};
 
 macro_rules! columns {
     ($($(#[$doc:meta])* $name:ident = $list:literal;)*) => {
@@ -93,6 +93,51 @@ pub(crate) fn subject(row: &dyn Columns) -> Result<Subject> {
         metadata: row.json()?,
         created_at: row.time()?,
         updated_at: row.time()?,
+    })
+}
+
+/// The subjects of a page with their connections and credentials, counted; the smaller of two numbers is an engine's own
+/// affair.
+macro_rules! overview_query {
+    ($page:literal, $now:literal, $buffer:literal, $least:literal) => {
+        concat!(
+            "SELECT s.id, \
+             COUNT(*) FILTER (WHERE k.broken_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ",
+            $now,
+            ") AND k.id IS NOT NULL), \
+             COUNT(*) FILTER (WHERE k.broken_at IS NULL AND k.expires_at > ",
+            $now,
+            " AND k.expires_at - ",
+            $now,
+            " <= ",
+            $least,
+            "(",
+            $buffer,
+            ", (k.expires_at - COALESCE(k.refreshed_at, c.connected_at)) / 5)), \
+             COUNT(*) FILTER (WHERE k.broken_at IS NULL AND k.expires_at <= ",
+            $now,
+            "), COUNT(*) FILTER (WHERE k.broken_at IS NOT NULL), \
+             COUNT(*) FILTER (WHERE c.id IS NOT NULL AND c.credential IS NULL) \
+             FROM (SELECT id FROM subjects WHERE ",
+            $page,
+            ") s LEFT JOIN connections c ON c.subject = s.id LEFT JOIN credentials k ON k.id = c.credential \
+             GROUP BY s.id ORDER BY s.id"
+        )
+    };
+}
+pub(crate) use overview_query;
+
+pub(crate) fn overview(row: &dyn Columns) -> Result<Overview> {
+    let mut row = Reader::of("subjects", "id, live, expiring, expired, broken, disconnected", row);
+    let subject = row.id()?;
+    let (live, expiring) = (row.integer()?, row.integer()?);
+    Ok(Overview {
+        subject,
+        active: live - expiring,
+        expiring,
+        expired: row.integer()?,
+        broken: row.integer()?,
+        disconnected: row.integer()?,
     })
 }
 

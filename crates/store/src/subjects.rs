@@ -1,5 +1,7 @@
 //! Whoever in the product owns connections.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use model::{SubjectId, Timestamp};
 use serde_json::{Map, Value};
@@ -25,6 +27,23 @@ pub struct Subject {
     pub updated_at: Timestamp,
 }
 
+/// What a subject has, in numbers. Each connection counts once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// Whose.
+    pub subject: SubjectId,
+    /// Connections whose access token is good, and not due.
+    pub active: i64,
+    /// Connections whose access token is still good, and due to be refreshed.
+    pub expiring: i64,
+    /// Connections whose access token has ended.
+    pub expired: i64,
+    /// Connections that only the person can repair.
+    pub broken: i64,
+    /// Connections that were disconnected.
+    pub disconnected: i64,
+}
+
 /// The rows of `subjects`.
 #[async_trait]
 pub trait Subjects: Send + Sync {
@@ -36,4 +55,13 @@ pub trait Subjects: Send + Sync {
     async fn introduce(&self, id: &SubjectId, name: &str, mail: &str, at: Timestamp) -> Result<()>;
     /// Reads one.
     async fn get(&self, id: &SubjectId) -> Result<Option<Subject>>;
+    /// At most `limit` subjects after `cursor`, by id, with what they have at `now`. A token is due `buffer` before its
+    /// end, or a fifth of its life, whichever is shorter.
+    async fn overview(
+        &self,
+        cursor: Option<&SubjectId>,
+        now: Timestamp,
+        buffer: Duration,
+        limit: u32,
+    ) -> Result<Vec<Overview>>;
 }

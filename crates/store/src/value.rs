@@ -285,6 +285,19 @@ pub(crate) fn optional_text(column: &'static str, text: Option<&str>) -> Result<
     text.map_or(Ok(Value::Null), |text| Value::text(column, text))
 }
 
+/// The parameters of an overview: cursor, now, buffer, limit.
+pub(crate) fn overview(
+    cursor: Option<&SubjectId>,
+    now: Timestamp,
+    buffer: Duration,
+    limit: u32,
+) -> [Value; 4] {
+    // Every id comes after the empty text.
+    let after = cursor.map_or_else(|| Value::word(""), Value::word);
+    let buffer = i64::try_from(buffer.as_millis()).unwrap_or(i64::MAX);
+    [after, now.into(), buffer.into(), i64::from(limit).into()]
+}
+
 /// The parameters of a list: subject, integration, state, cursor, limit.
 pub(crate) fn list(filter: &Filter, cursor: Option<Cursor>, limit: u32) -> [Value; 5] {
     [

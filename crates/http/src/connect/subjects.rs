@@ -5,11 +5,12 @@ use model::{ProblemCode, SubjectId, Timestamp};
 use provider::mail::MailAddress;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::subjects::Subject;
-use utoipa::ToSchema;
+use store::subjects::{Overview, Subject};
+use utoipa::{IntoParams, ToSchema};
 
+use super::connections::{first_page, page_limit};
 use crate::App;
-use crate::extract::{ApiKey, ConnectionsRead, ConnectionsWrite, Json, Path};
+use crate::extract::{ApiKey, ConnectionsRead, ConnectionsWrite, Json, Path, Query};
 use crate::messages::Language;
 use crate::problem::Problem;
 
@@ -58,6 +59,72 @@ pub struct Put {
     #[serde(default)]
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+}
+
+/// Which subjects.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListParameters {
+    /// `nextCursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<SubjectId>,
+    /// How many, at most 200.
+    #[param(default = 50, minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// What a subject has, in numbers. Each connection counts once.
+#[derive(Serialize, ToSchema)]
+pub struct OverviewBody {
+    #[schema(value_type = String)]
+    subject: SubjectId,
+    /// The access token is good, and not due.
+    active: i64,
+    /// Due to be refreshed.
+    expiring: i64,
+    /// The access token has ended; a read refreshes it.
+    expired: i64,
+    /// Only the person can repair it.
+    broken: i64,
+    disconnected: i64,
+}
+
+impl From<Overview> for OverviewBody {
+    fn from(overview: Overview) -> Self {
+        let Overview { subject, active, expiring, expired, broken, disconnected } = overview;
+        Self { subject, active, expiring, expired, broken, disconnected }
+    }
+}
+
+/// A page of subjects.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    subjects: Vec<OverviewBody>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<SubjectId>,
+}
+
+/// List subjects
+///
+/// By id, with how many connections each has in which state.
+#[utoipa::path(
+    get, path = "/api/subjects", tag = "subjects", params(ListParameters),
+    responses((status = 200, body = Page)), security(("api_key" = ["connections:read"]))
+)]
+pub async fn list(
+    State(app): State<App>,
+    _: ApiKey<ConnectionsRead>,
+    Query(parameters): Query<ListParameters>,
+) -> Result<Json<Page>, Problem> {
+    let limit = page_limit(parameters.limit)?;
+    let found = app.connect.subjects(parameters.cursor.as_ref(), limit + 1).await?;
+    let (found, more) = first_page(found, limit);
+    let next_cursor = found.last().filter(|_| more).map(|last| last.subject.clone());
+    Ok(Json(Page { subjects: found.into_iter().map(OverviewBody::from).collect(), next_cursor }))
 }
 
 /// Make or change a subject

@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use model::{SubjectId, Timestamp};
 
 use super::Postgres;
-use crate::rows::subject_columns;
-use crate::subjects::{Subject, Subjects};
+use crate::rows::{overview_query, subject_columns};
+use crate::subjects::{Overview, Subject, Subjects};
 use crate::value::{self, Value};
 use crate::{Error, Result, rows};
 
@@ -21,6 +23,7 @@ const INTRODUCE: &str = "INSERT INTO subjects (id, name, mail, metadata, created
     VALUES ($1, $2, $3, '{}', $4, $4) ON CONFLICT (id) DO UPDATE SET name = excluded.name, mail = excluded.mail, \
     updated_at = excluded.updated_at";
 const GET: &str = concat!("SELECT ", subject_columns!(), " FROM subjects WHERE id = $1");
+const OVERVIEW: &str = overview_query!("id > $1 ORDER BY id LIMIT $4", "$2::bigint", "$3::bigint", "LEAST");
 
 #[async_trait]
 impl Subjects for Postgres {
@@ -45,5 +48,16 @@ impl Subjects for Postgres {
 
     async fn get(&self, id: &SubjectId) -> Result<Option<Subject>> {
         self.find(GET, &[Value::word(id)], rows::subject).await
+    }
+
+    async fn overview(
+        &self,
+        cursor: Option<&SubjectId>,
+        now: Timestamp,
+        buffer: Duration,
+        limit: u32,
+    ) -> Result<Vec<Overview>> {
+        let values = value::overview(cursor, now, buffer, limit);
+        self.all(OVERVIEW, &values, rows::overview).await
     }
 }

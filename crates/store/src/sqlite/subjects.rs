@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use model::{SubjectId, Timestamp};
 
-use super::{Sqlite, execute, find};
-use crate::rows::subject_columns;
-use crate::subjects::{Subject, Subjects};
+use super::{Sqlite, all, execute, find};
+use crate::rows::{overview_query, subject_columns};
+use crate::subjects::{Overview, Subject, Subjects};
 use crate::value::{self, Value};
 use crate::{Error, Result, rows};
 
@@ -21,6 +23,7 @@ const INTRODUCE: &str = "INSERT INTO subjects (id, name, mail, metadata, created
     VALUES (?1, ?2, ?3, '{}', ?4, ?4) ON CONFLICT (id) DO UPDATE SET name = excluded.name, mail = excluded.mail, \
     updated_at = excluded.updated_at";
 const GET: &str = concat!("SELECT ", subject_columns!(), " FROM subjects WHERE id = ?1");
+const OVERVIEW: &str = overview_query!("id > ?1 ORDER BY id LIMIT ?4", "?2", "?3", "MIN");
 
 #[async_trait]
 impl Subjects for Sqlite {
@@ -51,5 +54,16 @@ impl Subjects for Sqlite {
 
     async fn get(&self, id: &SubjectId) -> Result<Option<Subject>> {
         self.readers.read(|database| find(database, GET, &[Value::word(id)], rows::subject))
+    }
+
+    async fn overview(
+        &self,
+        cursor: Option<&SubjectId>,
+        now: Timestamp,
+        buffer: Duration,
+        limit: u32,
+    ) -> Result<Vec<Overview>> {
+        let values = value::overview(cursor, now, buffer, limit);
+        self.scan(move |database| all(database, OVERVIEW, &values, rows::overview)).await
     }
 }

@@ -282,3 +282,41 @@ pub(crate) async fn a_list_goes_page_by_page_through_its_filters(world: &World) 
         connections.get(&key("bert", "jira")).await.unwrap().unwrap().granted_scopes
     );
 }
+
+pub(crate) async fn an_overview_counts_every_connection_once_by_subject(world: &World) {
+    let (one, two) = (&world.one, &world.two);
+    one.subjects.ensure(&"nobody".parse().unwrap(), at(0)).await.unwrap();
+    for (subject, tool) in [("anna", "github"), ("anna", "figma"), ("anna", "slack"), ("bert", "github")] {
+        one.subjects.ensure(&subject.parse().unwrap(), at(0)).await.unwrap();
+        // Good for an hour from its second.
+        one.connections.connect(&new_connection(&key(subject, tool), tool, 1)).await.unwrap();
+    }
+    let mut endless = new_connection(&key("bert", "zoom"), "zoom", 1);
+    endless.credential.tokens.expires_at = None;
+    one.connections.connect(&endless).await.unwrap();
+    let figma = one.connections.get(&key("anna", "figma")).await.unwrap().unwrap();
+    assert!(break_grant(one, &figma.credential.unwrap(), 1, at(2)).await);
+    one.connections.disconnect(&key("anna", "slack"), "operator", at(3), None).await.unwrap();
+
+    let count = async |cursor: Option<&str>, now: i64, limit: u32| -> Vec<(String, [i64; 5])> {
+        let cursor = cursor.map(|id| id.parse().unwrap());
+        let buffer = std::time::Duration::from_mins(5);
+        let found = two.subjects.overview(cursor.as_ref(), at(now), buffer, limit).await.unwrap();
+        found
+            .into_iter()
+            .map(|one| {
+                (one.subject.to_string(), [one.active, one.expiring, one.expired, one.broken, one.disconnected])
+            })
+            .collect()
+    };
+    let row = |subject: &str, counts| (subject.to_owned(), counts);
+    let nobody = row("nobody", [0; 5]);
+    assert_eq!(
+        count(None, 4, 10).await,
+        [row("anna", [1, 0, 0, 1, 1]), row("bert", [2, 0, 0, 0, 0]), nobody.clone()]
+    );
+    assert_eq!(count(None, 3301, 1).await, [row("anna", [0, 1, 0, 1, 1])], "due five minutes before the end");
+    assert_eq!(count(None, 3300, 1).await, [row("anna", [1, 0, 0, 1, 1])]);
+    assert_eq!(count(Some("anna"), 3601, 10).await, [row("bert", [1, 0, 1, 0, 0]), nobody]);
+    assert!(count(Some("nobody"), 1, 10).await.is_empty());
+}

@@ -64,7 +64,7 @@ told! {
     credentials: new_tokens_need_the_generation_that_was_seen, a_refresh_without_refresh_token_keeps_the_old_one,
         a_dead_grant_breaks_the_connection_until_new_tokens_come, of_many_refreshes_at_once_one_is_kept,
         a_part_is_written_once_read_by_its_name_and_goes_with_its_consent;
-    connections: a_connection_lives_through_disconnect_and_reconnect, two_replicas_that_connect_make_one_row,
+    connections: an_overview_counts_every_connection_once_by_subject, a_connection_lives_through_disconnect_and_reconnect, two_replicas_that_connect_make_one_row,
         a_group_shares_one_credential_until_the_last_leaves, two_members_that_leave_at_once_leave_no_tokens_behind,
         a_connection_moves_to_another_consent_only_from_the_one_it_stands_on, an_accounts_connections_are_found,
         metadata_is_merged_and_knows_its_generation, metadata_and_refreshes_lose_nothing_to_each_other,
