@@ -1,13 +1,12 @@
 //! Everything on, on loopback, on the embedded store. Key and demo data are made at the first start and kept in the
-//! data directory; the API key follows from the key, so it is the same at every start and lies nowhere in clear.
+//! data directory, and beside them the configuration that it runs with, for the other commands; the API key follows from the key, so it is the same at every start and lies nowhere in clear.
 
+mod configuration;
 mod played;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -21,12 +20,10 @@ use provider::client::{Call, ClientSettings, HttpClient};
 use serde_json::json;
 use store::Store;
 use store::api_keys::ApiKey;
-use toml::Table;
 use url::Url;
 use vault::{MasterKey, TokenHash};
 
-use super::{End, block_on, told_to_stop};
-use crate::config::{Config, ConfigError, layers};
+use super::{End, block_on, files, told_to_stop};
 use crate::server::{Listeners, Server, bind};
 use crate::{logging, wiring};
 
@@ -64,8 +61,9 @@ fn played_help() -> String {
 pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
     block_on(async {
         let stop = told_to_stop()?;
+        configuration::is_ours_to_write(&args.data_dir)?;
         wiring::make_data_dir(&args.data_dir)?;
-        let key = key_file(&args.data_dir)?;
+        let key = files::key_file(&args.data_dir)?;
         let listener = bind("--port", SocketAddr::from((Ipv4Addr::LOCALHOST, args.port))).await?;
         let public_url = format!("http://{}", listener.local_addr()?);
         let (stop_sandbox, sandbox_stopped) = tokio::sync::oneshot::channel::<()>();
@@ -82,10 +80,20 @@ pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
         };
 
         let catalog = played::write(&args.data_dir, &args.played, &sandbox_url)?;
-        let config = config(args, &key, catalog, &public_url, &sandbox_url)?;
+        let settings = configuration::Start {
+            data_dir: &args.data_dir,
+            key: &key,
+            catalog: catalog.as_deref(),
+            integrations: played::configured(&args.played),
+            public_url: &public_url,
+            sandbox_url: &sandbox_url,
+        };
+        let settings = settings.settings()?;
+        let config = configuration::load(&settings)?;
         logging::start(&config.log);
         let subject: SubjectId = SUBJECT.parse().context("the demo subject")?;
         let master = wiring::check(&config)?.master;
+        configuration::write(&args.data_dir, &settings)?;
         let listeners = Listeners { public: listener, backend: None };
         let demo = Demo { subject: subject.clone() };
         let mut stop = pin!(stop);
@@ -108,78 +116,6 @@ pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
         }
         Ok(End::Done)
     })
-}
-
-/// The key file, made at the first start for its owner alone. It is written beside its place and then gets its name,
-/// so that a crash leaves no half a key; the name is never taken from a key that another start gave it meanwhile.
-fn key_file(data_dir: &Path) -> anyhow::Result<PathBuf> {
-    let path = data_dir.join("key");
-    if !path.try_exists().with_context(|| path.display().to_string())? {
-        let draft = data_dir.join(format!(".key-{}", vault::random::token().expose()));
-        let made = write_new(&draft).and_then(|()| match fs::hard_link(&draft, &path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
-        });
-        // The draft may not even have come to be.
-        let _ = fs::remove_file(&draft);
-        made.and_then(|()| File::open(data_dir)?.sync_all()).with_context(|| path.display().to_string())?;
-    }
-    Ok(path)
-}
-
-/// Writes a new key to a new file.
-fn write_new(path: &Path) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", MasterKey::generate().expose())?;
-    file.sync_all()
-}
-
-/// The configuration that an operator would have written for this.
-fn config(
-    args: &DevArgs,
-    key: &Path,
-    catalog: Option<PathBuf>,
-    public_url: &str,
-    sandbox_url: &str,
-) -> Result<Config, ConfigError> {
-    let sandbox_host = sandbox_url.trim_start_matches("http://");
-    let fault =
-        |error: &dyn std::fmt::Display| ConfigError::setting("dev", error.to_string(), "please report it");
-    let listen = public_url.trim_start_matches("http://");
-    let mut table: Table = layers::DEFAULTS.parse().map_err(|error: toml::de::Error| fault(&error))?;
-    let own = toml::toml! {
-        public_url = public_url
-        product_name = "Demo"
-        [public]
-        listen = listen
-        [backend]
-        listen = listen
-        [connect]
-        default_provider = "sandbox"
-        return_to = [public_url]
-        [outbound]
-        allow_private = [sandbox_host]
-        [log]
-        level = "warn"
-        [stripe]
-        secret_key = "sk_test_sandbox"
-        webhook_secrets = ["whsec_sandbox"]
-        api_base = sandbox_url
-        [integrations.sandbox]
-        client_id = "claviger"
-        client_secret = "sandbox-secret"
-        parameters = { sandbox_url = sandbox_url }
-    };
-    layers::merge(&mut table, own);
-    let played = Table::from_iter([("integrations".to_owned(), played::configured(&args.played).into())]);
-    layers::merge(&mut table, played);
-    if let Some(directory) = catalog {
-        let catalog = Table::from_iter([("directory".to_owned(), directory.display().to_string().into())]);
-        table.insert("catalog".to_owned(), catalog.into());
-    }
-    table.insert("data_dir".to_owned(), args.data_dir.display().to_string().into());
-    table.insert("key".to_owned(), format!("file:{}", key.display()).into());
-    serde_path_to_error::deserialize(table).map_err(|error| fault(&error))
 }
 
 /// Tells the sandbox's Stripe where its events go.
@@ -278,18 +214,5 @@ mod tests {
             seen.push(key.expose().clone());
         }
         store.close().await;
-    }
-
-    #[test]
-    fn the_key_is_made_once_and_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = key_file(folder.path()).unwrap();
-        let first = fs::read_to_string(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        key_file(folder.path()).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), first);
-        assert!(MasterKey::parse(&first).is_ok());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft stays");
     }
 }

@@ -2,6 +2,7 @@
 
 mod config_check;
 mod dev;
+mod files;
 mod migrate;
 mod sandbox;
 mod serve;

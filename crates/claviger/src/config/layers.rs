@@ -15,6 +15,9 @@ use super::Config;
 /// The compiled-in layer.
 pub const DEFAULTS: &str = include_str!("../../claviger.default.toml");
 
+/// The configuration file's name, in the data directory or where the program is started.
+pub const FILE_NAME: &str = "claviger.toml";
+
 const PREFIX: &str = "CLAVIGER__";
 
 /// What stands on the command line, over everything else.
@@ -141,8 +144,8 @@ fn deserialize(
 
 /// The file that `--config` names, else `claviger.toml` in the data directory or here, if there is one.
 fn read_file(flags: &Flags) -> Result<Option<File>, ConfigError> {
-    let beside_data = flags.data_dir.as_ref().map(|folder| folder.join("claviger.toml"));
-    let found = [flags.config.clone(), beside_data, Some(PathBuf::from("claviger.toml"))];
+    let beside_data = flags.data_dir.as_ref().map(|folder| folder.join(FILE_NAME));
+    let found = [flags.config.clone(), beside_data, Some(PathBuf::from(FILE_NAME))];
     let wanted = flags.config.is_some();
     let Some(path) = found.into_iter().flatten().find(|path| wanted || path.exists()) else {
         return Ok(None);

@@ -1,5 +1,7 @@
 //! The program at the command line: what stops it, and how it says so.
 
+mod dev;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
