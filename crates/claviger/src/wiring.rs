@@ -405,7 +405,7 @@ pub struct Wired {
     pub mark: Arc<TrailMark>,
 }
 
-/// Opens the store and puts everything together.
+/// Opens the store and puts everything together, to serve.
 pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) -> anyhow::Result<Wired> {
     let checked = check(config)?;
     // The demonstration writes its own configuration; nobody could act on a warning.
@@ -414,6 +414,40 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
     }
     let options = options_of(&checked.database, config, clock.clone())?;
     make_data_dir(&config.data_dir)?;
+    let wired = put_together(config, checked, options, clock, demo).await?;
+    if config.connect.refresh.hold_at_start {
+        wired.connect.hold_refreshing("connect.refresh.hold_at_start is set", &Actor::Operator).await?;
+    }
+    Ok(wired)
+}
+
+/// Opens a store that is there already, for one command beside whoever serves it: nothing is made and nothing migrated.
+pub async fn operate(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Wired> {
+    let checked = check(config)?;
+    if checked.database.url.is_none() {
+        let database = embedded_database(&config.data_dir);
+        let found = database.try_exists();
+        let what = match found {
+            Ok(true) => None,
+            Ok(false) => Some(format!("there is no store at {}", database.display())),
+            Err(error) => Some(format!("{}: {error}", database.display())),
+        };
+        if let Some(what) = what {
+            let mend = "name the right place with --data-dir or --config; `claviger serve` or `claviger dev` makes a store";
+            return Err(ConfigError::setting("data_dir", what, mend).into());
+        }
+    }
+    let options = Options { migrate: Migrate::Never, ..options_of(&checked.database, config, clock.clone())? };
+    put_together(config, checked, options, clock, None).await
+}
+
+async fn put_together(
+    config: &Config,
+    checked: Checked,
+    options: Options,
+    clock: Arc<dyn Clock>,
+    demo: Option<Demo>,
+) -> anyhow::Result<Wired> {
     let spool = spool(config, &options.url)?;
     let store = Store::open(&options).await?;
     let keyring = keyring(&store, &checked.master).await?;
@@ -453,8 +487,5 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
     });
     let mark = Arc::new(TrailMark::new(&config.data_dir, options.writer));
     mark.check(&store, &connect).await?;
-    if config.connect.refresh.hold_at_start {
-        connect.hold_refreshing("connect.refresh.hold_at_start is set", &Actor::Operator).await?;
-    }
     Ok(Wired { app, connect, store, mark })
 }

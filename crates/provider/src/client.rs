@@ -77,6 +77,9 @@ impl Default for ClientSettings {
 /// Asked right before a request's first octet is written, when connecting and TLS are done; `false` keeps it back.
 pub type Gate<'a> = dyn Fn() -> bool + Send + Sync + 'a;
 
+/// Told every piece of an answer's body when it arrives.
+pub type Listener<'a> = dyn Fn(&[u8]) + Send + Sync + 'a;
+
 /// A request. It has no `Debug`: its body and headers carry secrets.
 pub struct Call<'a> {
     method: Method,
@@ -85,6 +88,7 @@ pub struct Call<'a> {
     body: Bytes,
     timeout: Option<Duration>,
     gate: Option<&'a Gate<'a>>,
+    listener: Option<&'a Listener<'a>>,
 }
 
 impl<'a> Call<'a> {
@@ -97,6 +101,7 @@ impl<'a> Call<'a> {
             body: Bytes::new(),
             timeout: None,
             gate: None,
+            listener: None,
         }
     }
 
@@ -135,6 +140,13 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn gate(mut self, gate: &'a Gate<'a>) -> Self {
         self.gate = Some(gate);
+        self
+    }
+
+    /// With somebody who hears the answer's body as it comes.
+    #[must_use]
+    pub fn listener(mut self, listener: &'a Listener<'a>) -> Self {
+        self.listener = Some(listener);
         self
     }
 }
@@ -257,7 +269,7 @@ impl HttpClient {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let host = || target.host.clone();
-        let gate = call.gate;
+        let (gate, listener) = (call.gate, call.listener);
         let request = target.request(call)?;
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
@@ -283,7 +295,7 @@ impl HttpClient {
                     ClientError::Broken { host: host(), source: source.into() }
                 }
             })?;
-            self.collect(response, target).await
+            self.collect(response, target, listener).await
         };
         // The socket is read before the time is looked at: a process that was asleep may find the answer and the deadline
         // at once, and the answer may be the only copy of a refresh token.
@@ -303,6 +315,7 @@ impl HttpClient {
         &self,
         response: hyper::Response<Incoming>,
         target: &Target,
+        listener: Option<&Listener<'_>>,
     ) -> Result<Response, ClientError> {
         let limit = self.settings.max_body;
         let (head, body) = response.into_parts();
@@ -318,7 +331,11 @@ impl HttpClient {
                     ClientError::Broken { host, source }
                 }
             })?;
-            octets.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+            let data: &[u8] = frame.data_ref().map_or(&[], |data| data);
+            if let Some(listener) = listener {
+                listener(data);
+            }
+            octets.extend_from_slice(data);
         }
         Ok(Response { status: head.status.as_u16(), headers: head.headers, body: octets.into() })
     }

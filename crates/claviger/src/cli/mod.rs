@@ -2,10 +2,15 @@
 
 mod config_check;
 mod dev;
+mod door;
 mod files;
 mod migrate;
+mod operate;
+mod prompt;
 mod sandbox;
+mod screen;
 mod serve;
+mod times;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -37,6 +42,8 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Operate(operate::Command),
 }
 
 #[derive(Subcommand)]
@@ -69,25 +76,56 @@ enum End {
     BadNews,
 }
 
+impl End {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Done => ExitCode::SUCCESS,
+            Self::BadNews => ExitCode::from(1),
+        }
+    }
+}
+
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let ended = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Sandbox(args) => sandbox::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
+        Command::Operate(command) => return operate::run(&command),
     };
     match ended {
-        Ok(End::Done) => ExitCode::SUCCESS,
-        Ok(End::BadNews) => ExitCode::from(1),
+        Ok(end) => end.exit_code(),
         Err(error) => {
             // Nobody may be reading.
-            let _ = writeln!(std::io::stderr(), "claviger: {error:#}");
+            let _ = complain(&error);
             ExitCode::from(3)
         }
     }
+}
+
+/// A command line that can't be understood, or one that asks for help.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let detail = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // Nobody may be reading.
+        let _ = screen::failure(&serde_json::json!({ "code": "usage", "detail": detail }));
+        return ExitCode::from(2);
+    }
+    // The same.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Says on standard error what went wrong.
+fn complain(error: &anyhow::Error) -> anyhow::Result<()> {
+    writeln!(std::io::stderr(), "claviger: {error:#}").context("standard error")
 }
 
 /// Prints a line; a reader that has gone away is an error and no panic.

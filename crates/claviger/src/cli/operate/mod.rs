@@ -1,0 +1,204 @@
+//! The commands that work on connections and what belongs to them: each is a few requests to the backend's API, and what
+//! a person or a script is shown of the answers.
+
+mod api_key;
+mod disconnect;
+mod inspect;
+mod integration;
+mod portal;
+mod provider;
+mod refresh;
+mod status;
+mod token;
+mod validate_all;
+mod view;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use model::{IntegrationId, Label, SubjectId};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::door::{Door, DoorArgs, Refused};
+use super::screen::{self, Screen};
+use super::{End, block_on};
+use crate::config::ConfigError;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Show all subjects, or one with everything that it has connected
+    Status(status::StatusArgs),
+    /// Show one connection: expiry, scopes, history; never its token
+    Inspect(ToolArgs),
+    /// Refresh a connection's token now, even when it is not due
+    Refresh(ToolArgs),
+    /// Ask the providers whether the tokens work; exit code 1 when one does not
+    ValidateAll(validate_all::ValidateAllArgs),
+    /// Disconnect: give the grant back to the provider, and erase the tokens
+    Disconnect(ToolArgs),
+    /// Print a token that works, for scripts
+    Token(token::TokenArgs),
+    /// Keys of the product's backend
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
+    /// App credentials at providers
+    #[command(subcommand)]
+    Integration(integration::Command),
+    /// The providers that the catalog knows
+    #[command(subcommand)]
+    Provider(provider::Command),
+    /// Links to the onboarding, settings and Stripe pages
+    #[command(subcommand)]
+    Portal(portal::Command),
+}
+
+/// One connection.
+#[derive(Args)]
+pub(super) struct ToolArgs {
+    /// The integration, such as github
+    tool: IntegrationId,
+    /// Whose
+    #[arg(long, visible_alias = "subject", value_name = "ID")]
+    user: SubjectId,
+    /// Which of several accounts
+    #[arg(long, default_value = "default")]
+    label: Label,
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+impl ToolArgs {
+    /// The connection's path in the API.
+    fn path(&self, rest: &str) -> String {
+        let Self { tool, user, label, .. } = self;
+        match label.as_str() {
+            "default" => format!("/api/connections/{user}/{tool}{rest}"),
+            label => format!("/api/connections/{user}/{tool}{rest}?label={label}"),
+        }
+    }
+
+    /// `github of anna`, with the label where it tells something.
+    fn name(&self) -> String {
+        let Self { tool, user, label, .. } = self;
+        match label.as_str() {
+            "default" => format!("{tool} of {user}"),
+            label => format!("{tool} ({label}) of {user}"),
+        }
+    }
+}
+
+/// A door that is open, and the screen.
+struct Desk {
+    door: Door,
+    screen: Screen,
+}
+
+impl Command {
+    const fn door(&self) -> &DoorArgs {
+        match self {
+            Self::Status(args) => &args.door,
+            Self::Inspect(args) | Self::Refresh(args) | Self::Disconnect(args) => &args.door,
+            Self::ValidateAll(args) => &args.door,
+            Self::Token(args) => &args.tool.door,
+            Self::ApiKey(command) => command.door(),
+            Self::Integration(command) => command.door(),
+            Self::Provider(command) => command.door(),
+            Self::Portal(command) => command.door(),
+        }
+    }
+
+    async fn work(&self, desk: &Desk) -> anyhow::Result<End> {
+        match self {
+            Self::Status(args) => status::run(desk, args).await,
+            Self::Inspect(args) => inspect::run(desk, args).await,
+            Self::Refresh(args) => refresh::run(desk, args).await,
+            Self::ValidateAll(args) => validate_all::run(desk, args).await,
+            Self::Disconnect(args) => disconnect::run(desk, args).await,
+            Self::Token(args) => token::run(desk, args).await,
+            Self::ApiKey(command) => api_key::run(desk, command).await,
+            Self::Integration(command) => integration::run(desk, command).await,
+            Self::Provider(command) => provider::run(desk, command).await,
+            Self::Portal(command) => portal::run(desk, command).await,
+        }
+    }
+}
+
+/// Opens the door, does the work, closes it, and tells how it went wrong if it did.
+pub(super) fn run(command: &Command) -> ExitCode {
+    let args = command.door();
+    let done = block_on(async {
+        let screen = Screen::new(args.json, args.verbose);
+        let desk = Desk { door: Door::open(args).await?, screen };
+        let done = command.work(&desk).await;
+        desk.screen.progress_over();
+        // What the command has done counts, whether or not the door closes well.
+        let closed = desk.door.close().await;
+        done.and_then(|end| closed.map(|()| end))
+    });
+    match done {
+        Ok(end) => end.exit_code(),
+        Err(error) => fail(&error, args.json),
+    }
+}
+
+/// Tells an error in the way that was asked for.
+pub(super) fn fail(error: &anyhow::Error, as_json: bool) -> ExitCode {
+    let refused = error.downcast_ref::<Refused>();
+    let told = if as_json {
+        let code = if error.is::<ConfigError>() { "configuration" } else { "could_not_run" };
+        let problem = refused.map_or_else(
+            || json!({ "code": code, "detail": format!("{error:#}") }),
+            |refused| refused.problem.clone(),
+        );
+        screen::failure(&problem)
+    } else {
+        super::complain(error)
+    };
+    // Nobody may be reading.
+    drop(told);
+    ExitCode::from(refused.map_or(3, Refused::exit_code))
+}
+
+impl Desk {
+    /// An answer as the command reads it; the object stays for `--json`.
+    fn read<T: DeserializeOwned>(value: &Value) -> anyhow::Result<T> {
+        serde_json::from_value(value.clone()).context("the server's answer has another form: is it of this version?")
+    }
+
+    /// Every page of a list, one after the other.
+    async fn each_page(
+        &self,
+        path: &str,
+        mut page: impl FnMut(&Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut cursor: Option<String> = None;
+        loop {
+            let join = if path.contains('?') { '&' } else { '?' };
+            let from = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+            let answer = self.door.get(&format!("{path}{join}limit=200{from}")).await?;
+            page(&answer)?;
+            match answer["nextCursor"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// All rows of a list.
+    async fn all(&self, path: &str, member: &str) -> anyhow::Result<Vec<Value>> {
+        let mut rows = Vec::new();
+        self.each_page(path, |page| {
+            rows.extend(page[member].as_array().into_iter().flatten().cloned());
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+}
+
+/// What an answer of the server lacks, told as it would have told it.
+fn missing(code: &str, detail: &str) -> anyhow::Error {
+    Refused { problem: json!({ "code": code, "status": 404, "detail": detail }) }.into()
+}
