@@ -133,6 +133,7 @@ impl Connect {
                 .subject(&key.subject)
                 .target(connected.id)
                 .fact("integration", key.integration.as_str())
+                .fact("label", key.label.as_str())
                 .fact("created", connected.created),
         )
         .await?;

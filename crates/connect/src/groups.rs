@@ -153,7 +153,8 @@ impl Connect {
                 );
                 let by = Actor::Browser(Some(subject.clone()));
                 let event = AuditEvent::new(now, "connection.moved", Outcome::Success, by).subject(subject);
-                self.audit(event.target(other.id).fact("integration", integration.as_str())).await?;
+                let event = event.target(other.id).fact("integration", integration.as_str());
+                self.audit(event.fact("label", label.as_str())).await?;
             }
         }
         Ok(())

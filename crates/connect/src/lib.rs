@@ -6,6 +6,7 @@
 //! - [`access_token`]: a token that works, by the table of the specification
 //! - [`refresh`]: one refresh of one credential at a time, everywhere, and nothing ever lost
 //! - [`connections`]: list, inspect, metadata, import
+//! - [`history`]: what has happened to a connection
 //! - [`disconnect`]: erase the tokens, keep the row
 //! - [`parts`]: further tokens of one consent
 //! - [`revocation`]: grants are given back to their providers, now or later
@@ -24,6 +25,7 @@ pub mod callback;
 pub mod connections;
 pub mod disconnect;
 pub mod error;
+pub mod history;
 pub mod hop;
 pub mod integrations;
 pub mod mail;

@@ -56,6 +56,9 @@ impl Outcome {
     }
 }
 
+/// The nouns whose events have an integration as their target, unless a fact names it.
+const TARGETS_INTEGRATIONS: [&str; 5] = ["account", "attempt", "connection", "integration", "revocation"];
+
 /// One entry of the audit trail. Serialised, its members stand in the order of the declaration; that text is what the
 /// chain's hash covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,10 +121,36 @@ impl AuditEvent {
         self
     }
 
+    /// The integration whose affair it is: a fact of that name, or the target itself where it names one.
+    pub fn integration(&self) -> Option<&str> {
+        let fact = self.facts.get("integration").and_then(Value::as_str);
+        let noun = self.event.split('.').next().unwrap_or_default();
+        fact.or_else(|| self.target.as_deref().filter(|_| TARGETS_INTEGRATIONS.contains(&noun)))
+    }
+
     /// Adds a fact.
     #[must_use]
     pub fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.facts.insert(name.to_owned(), value.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_knows_its_integration_by_fact_or_target() {
+        let event = |name| AuditEvent::new(Timestamp::from_unix_ms(0), name, Outcome::Success, Actor::System);
+        let cases = [
+            (event("connection.refreshed").target("github"), Some("github")),
+            (event("connection.created").target("con_1").fact("integration", "zoho"), Some("zoho")),
+            (event("api_key.created").target("key_1"), None),
+            (event("connection.refreshed"), None),
+        ];
+        for (event, expected) in cases {
+            assert_eq!(event.integration(), expected, "{event:?}");
+        }
     }
 }

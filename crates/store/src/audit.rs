@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use model::{Actor, AuditEvent, Outcome, Timestamp, WriterId};
+use model::{Actor, AuditEvent, IntegrationId, Outcome, SubjectId, Timestamp, WriterId};
 use serde::{Deserialize, Serialize};
 use vault::chain::{self, ChainHash};
 
@@ -42,6 +42,25 @@ impl AuditEntry {
         let previous = head.map_or(chain::ROOT, |head| head.hash);
         let hash = chain::link(&previous, event.as_bytes());
         Ok(Self { writer, sequence: head.map_or(0, |head| head.sequence) + 1, at, event, previous, hash })
+    }
+
+    /// The event.
+    pub fn parsed(&self) -> Result<AuditEvent> {
+        // serde_json's message may quote the text; its place is enough.
+        serde_json::from_str(&self.event).map_err(|error| Error::Corrupt {
+            table: "audit",
+            what: format!(
+                "entry {} of {} is no event (character {})",
+                self.sequence,
+                self.writer,
+                error.column()
+            ),
+        })
+    }
+
+    /// Where it stands in the order of time.
+    pub const fn position(&self) -> Position {
+        Position { at: self.at, writer: self.writer, sequence: self.sequence }
     }
 
     /// The head that the chain has with this entry.
@@ -79,6 +98,28 @@ pub(crate) fn started(at: Timestamp, mut heads: Vec<Head>, starts: &[AuditEntry]
     AuditEvent::new(at, STARTED, Outcome::Success, Actor::System).fact("heads", heads)
 }
 
+/// Where an entry stands among those of all chains, in the order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// When.
+    pub at: Timestamp,
+    /// The chain.
+    pub writer: WriterId,
+    /// Its place in the chain.
+    pub sequence: i64,
+}
+
+/// Which entries of the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// All.
+    Anything,
+    /// Those whose affair is a subject's.
+    Subject(SubjectId),
+    /// Those about a subject and an integration.
+    Connection(SubjectId, IntegrationId),
+}
+
 /// Where a chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
@@ -113,8 +154,8 @@ pub enum Broken {
 pub trait Audit: Send + Sync {
     /// Appends an entry to this process's chain; durable when it returns.
     async fn append(&self, event: &AuditEvent) -> Result<()>;
-    /// The `limit` newest entries of all chains, newest first.
-    async fn newest(&self, limit: u32) -> Result<Vec<AuditEntry>>;
+    /// The `limit` newest entries of all chains before a position, newest first; from the end of the trail without one.
+    async fn newest(&self, about: &About, before: Option<&Position>, limit: u32) -> Result<Vec<AuditEntry>>;
     /// Every entry of one chain after `sequence`, at most `limit`, in order.
     async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>>;
     /// The chains, with the sequence and hash of the last entry of each.

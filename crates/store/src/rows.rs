@@ -74,6 +74,8 @@ columns! {
     keyring_columns = "version, master_key_id, wrapped";
     /// Read by [`audit_entry`].
     audit_columns = "writer, sequence, at, event, previous, hash";
+    /// What an entry is found by, beside `audit_columns`.
+    audit_found_by = "subject, integration";
     /// Read by [`head`].
     head_columns = "writer, sequence, hash";
     /// Begins a statement that knows every writer of the trail as `chains`. Steps from one to the next through the

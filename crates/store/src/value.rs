@@ -3,13 +3,13 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use model::{Account, IntegrationId, SubjectId, Timestamp};
+use model::{Account, AuditEvent, IntegrationId, SubjectId, Timestamp};
 use serde::Serialize;
 use vault::{Sealable, Sealed, TokenHash, WrappedKey};
 
 use crate::api_keys::ApiKey;
 use crate::attempts::Attempt;
-use crate::audit::AuditEntry;
+use crate::audit::{About, AuditEntry, Position};
 use crate::connections::{ConnectionKey, Cursor, Filter};
 use crate::credentials::{Credential, SealedTokens};
 use crate::integrations::IntegrationRow;
@@ -327,14 +327,33 @@ pub(crate) fn wrapped_key(key: &WrappedKey) -> [Value; 3] {
     [i64::from(key.version).into(), Value::word(&key.master_key_id), Value::Octets(key.wrapped.clone())]
 }
 
-/// The parameters for `audit_columns`.
-pub(crate) fn audit_entry(entry: &AuditEntry) -> [Value; 6] {
-    [
+/// The parameters for `audit_columns`, then those for `audit_found_by`.
+pub(crate) fn audit_entry(entry: &AuditEntry, event: &AuditEvent) -> Result<[Value; 8]> {
+    Ok([
         Value::word(entry.writer),
         entry.sequence.into(),
         entry.at.into(),
         Value::word(&entry.event),
         Value::Octets(entry.previous.to_vec()),
         Value::Octets(entry.hash.to_vec()),
-    ]
+        event.subject.as_ref().map(Value::word).into(),
+        optional_text("audit.integration", event.integration())?,
+    ])
+}
+
+/// The parameters of a page of the trail: the position before it (after every entry without one), the limit, then what
+/// it is about.
+pub(crate) fn trail(about: &About, before: Option<&Position>, limit: u32) -> Vec<Value> {
+    let [at, writer, sequence] = before.map_or_else(
+        || [i64::MAX.into(), Value::word(""), 0.into()],
+        |position| [position.at.into(), Value::word(position.writer), position.sequence.into()],
+    );
+    let about = match about {
+        About::Anything => [None, None],
+        About::Subject(subject) => [Some(Value::word(subject)), None],
+        About::Connection(subject, integration) => {
+            [Some(Value::word(subject)), Some(Value::word(integration))]
+        }
+    };
+    [at, writer, sequence, i64::from(limit).into()].into_iter().chain(about.into_iter().flatten()).collect()
 }

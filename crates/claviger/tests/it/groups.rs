@@ -11,7 +11,7 @@ use crate::harness::{Browser, World};
 const SANDBOX: &str = include_str!("../../../provider/catalog/sandbox.toml");
 
 /// Three tools of one company, which the sandbox plays.
-fn suite() -> String {
+pub(crate) fn suite() -> String {
     let own_scopes = |tool: &str| {
         format!("default_scopes = [\"profile\", \"offline_access\", \"{tool}:read\", \"{tool}:write\"]")
     };
@@ -25,7 +25,7 @@ fn suite() -> String {
     ["calendar", "mail", "tasks"].iter().fold(group, |file, tool| file + entry(tool).as_str())
 }
 
-const CONFIGURED: &str = "[groups.suite]\nclient_id = \"claviger\"\nclient_secret = \"sandbox-secret\"\n\
+pub(crate) const CONFIGURED: &str = "[groups.suite]\nclient_id = \"claviger\"\nclient_secret = \"sandbox-secret\"\n\
                           parameters = { sandbox_url = \"{sandbox}\" }\n";
 
 macro_rules! with_the_suite {
@@ -50,7 +50,7 @@ macro_rules! with_the_suite {
     )*};
 }
 
-async fn connect(world: &World, query: &str) {
+pub(crate) async fn connect(world: &World, query: &str) {
     let browser = Browser::new();
     let callback = world.callback_url(&browser, query).await;
     let arrived = browser.get(callback).await.expect(303).location();

@@ -28,4 +28,5 @@ mod requirement_004;
 mod secrets;
 mod stripe;
 mod token;
+mod trail;
 mod validate;

@@ -178,6 +178,7 @@ impl Connect {
             .subject(&attempt.subject)
             .target(connected.id)
             .fact("integration", integration.as_str())
+            .fact("label", attempt.label.as_str())
             .fact("attempt", attempt.id.to_string()))
     }
 

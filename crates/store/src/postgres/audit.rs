@@ -2,12 +2,18 @@ use async_trait::async_trait;
 use model::{AuditEvent, WriterId};
 
 use super::Postgres;
-use crate::audit::{self, Audit, AuditEntry, Head};
-use crate::rows::{audit_columns, head_columns, with_chains};
+use crate::audit::{self, About, Audit, AuditEntry, Head, Position};
+use crate::rows::{audit_columns, audit_found_by, head_columns, with_chains};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
-const APPEND: &str = concat!("INSERT INTO audit (", audit_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6)");
+const APPEND: &str = concat!(
+    "INSERT INTO audit (",
+    audit_columns!(),
+    ", ",
+    audit_found_by!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+);
 const HEAD: &str =
     concat!("SELECT ", head_columns!(), " FROM audit WHERE writer = $1 ORDER BY sequence DESC LIMIT 1");
 const HEADS: &str = concat!(
@@ -21,8 +27,20 @@ const STARTS: &str = concat!(
     audit_columns!(),
     " FROM audit WHERE writer IN (SELECT writer FROM chains) AND sequence = 1"
 );
-const NEWEST: &str =
-    concat!("SELECT ", audit_columns!(), " FROM audit ORDER BY at DESC, writer DESC, sequence DESC LIMIT $1");
+macro_rules! newest {
+    ($about:literal) => {
+        concat!(
+            "SELECT ",
+            audit_columns!(),
+            " FROM audit WHERE (at, writer, sequence) < ($1, $2, $3)",
+            $about,
+            " ORDER BY at DESC, writer DESC, sequence DESC LIMIT $4"
+        )
+    };
+}
+const NEWEST: &str = newest!("");
+const NEWEST_OF_SUBJECT: &str = newest!(" AND subject = $5");
+const NEWEST_OF_CONNECTION: &str = newest!(" AND subject = $5 AND integration = $6");
 const CHAIN: &str = concat!(
     "SELECT ",
     audit_columns!(),
@@ -43,8 +61,13 @@ impl Audit for Postgres {
         Ok(())
     }
 
-    async fn newest(&self, limit: u32) -> Result<Vec<AuditEntry>> {
-        self.all(NEWEST, &[i64::from(limit).into()], rows::audit_entry).await
+    async fn newest(&self, about: &About, before: Option<&Position>, limit: u32) -> Result<Vec<AuditEntry>> {
+        let sql = match about {
+            About::Anything => NEWEST,
+            About::Subject(_) => NEWEST_OF_SUBJECT,
+            About::Connection(..) => NEWEST_OF_CONNECTION,
+        };
+        self.all(sql, &value::trail(about, before, limit), rows::audit_entry).await
     }
 
     async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
@@ -69,7 +92,7 @@ impl Postgres {
 
     async fn add(&self, head: Option<&Head>, event: &AuditEvent) -> Result<Head> {
         let entry = AuditEntry::after(self.chain, head, event)?;
-        self.execute(APPEND, &value::audit_entry(&entry)).await?;
+        self.execute(APPEND, &value::audit_entry(&entry, event)?).await?;
         Ok(entry.head())
     }
 }

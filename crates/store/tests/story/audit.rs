@@ -1,8 +1,8 @@
 //! The audit trail.
 
-use model::{Actor, AuditEvent, Outcome, WriterId};
+use model::{Actor, AuditEvent, IntegrationId, Outcome, SubjectId, WriterId};
 use store::Store;
-use store::audit::{AuditEntry, Broken, Head, verify, verify_trail};
+use store::audit::{About, AuditEntry, Broken, Head, verify, verify_trail};
 use vault::random;
 
 use crate::world::{World, at, options};
@@ -46,7 +46,7 @@ pub(crate) async fn two_writers_keep_two_chains_that_hold(world: &World) {
     assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [41, 41]);
 
     world.one.audit.append(&event("test.last", 1_000_000_000)).await.unwrap();
-    let newest = world.two.audit.newest(3).await.unwrap();
+    let newest = world.two.audit.newest(&About::Anything, None, 3).await.unwrap();
     assert_eq!(newest.len(), 3);
     assert_eq!(parsed(&newest[0]), event("test.last", 1_000_000_000));
     let page = world.two.audit.chain(&newest[0].writer, 40, 1).await.unwrap();
@@ -152,4 +152,45 @@ pub(crate) async fn a_chain_goes_on_after_a_restart(world: &World) {
         heads.iter().map(|head| (head.writer, head.sequence)).collect::<Vec<_>>(),
         [(options.writer, 4)]
     );
+}
+
+pub(crate) async fn the_trail_is_read_backwards_page_by_page_by_whom_it_is_about(world: &World) {
+    for second in 0..12 {
+        let subject: SubjectId = ["anna", "bert"][second % 2].parse().unwrap();
+        let integration = ["github", "zoho", "slack"][second % 3];
+        let replica = if second % 4 == 0 { &world.one } else { &world.two };
+        let event = event(&format!("connection.{second}"), i64::try_from(second).unwrap() / 3);
+        let event = event.subject(&subject).target(integration);
+        replica.audit.append(&event).await.unwrap();
+    }
+    let (anna, github): (SubjectId, IntegrationId) = ("anna".parse().unwrap(), "github".parse().unwrap());
+    let cases = [
+        (About::Anything, 14),
+        (About::Subject(anna.clone()), 6),
+        (About::Connection(anna.clone(), github.clone()), 2),
+        (About::Connection("carla".parse().unwrap(), github), 0),
+    ];
+    for (about, expected) in cases {
+        let mut found: Vec<AuditEntry> = Vec::new();
+        loop {
+            let before = found.last().map(AuditEntry::position);
+            let page = world.one.audit.newest(&about, before.as_ref(), 5).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+        }
+        let positions: Vec<_> = found.iter().map(AuditEntry::position).collect();
+        assert!(positions.windows(2).all(|pair| pair[0] > pair[1]), "{about:?}: {positions:?}");
+        assert_eq!(found.len(), expected, "{about:?}");
+        let belongs = |entry: &AuditEntry| match &about {
+            About::Anything => true,
+            About::Subject(subject) => parsed(entry).subject.as_ref() == Some(subject),
+            About::Connection(subject, integration) => {
+                let event = parsed(entry);
+                event.subject.as_ref() == Some(subject) && event.integration() == Some(integration.as_str())
+            }
+        };
+        assert!(found.iter().all(belongs), "{about:?}");
+    }
 }

@@ -175,7 +175,8 @@ impl World {
 
     /// The audit trail's events, newest first.
     pub(crate) async fn audit(&self) -> Vec<Value> {
-        let entries = self.server.app.store.audit.newest(200).await.unwrap();
+        let entries =
+            self.server.app.store.audit.newest(&store::audit::About::Anything, None, 200).await.unwrap();
         entries.iter().map(|entry| serde_json::from_str(&entry.event).unwrap()).collect()
     }
 

@@ -291,7 +291,7 @@ async fn the_end_of_a_grant_is_told_30_14_and_7_days_ahead_once_each_by_one_of_t
         clock.advance(DAY);
     }
     assert_eq!((told, stages), (3, vec![30, 14, 7]));
-    let trail = first.app.store.audit.newest(200).await.unwrap();
+    let trail = first.app.store.audit.newest(&store::audit::About::Anything, None, 200).await.unwrap();
     let trail: Vec<Value> = trail.iter().map(|entry| serde_json::from_str(&entry.event).unwrap()).collect();
     let warnings: Vec<&Value> =
         trail.iter().filter(|entry| entry["event"] == "connection.grant_ending").collect();
