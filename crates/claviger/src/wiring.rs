@@ -437,7 +437,8 @@ pub async fn operate(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<W
             return Err(ConfigError::setting("data_dir", what, mend).into());
         }
     }
-    let options = Options { migrate: Migrate::Never, ..options_of(&checked.database, config, clock.clone())? };
+    let options =
+        Options { migrate: Migrate::Never, ..options_of(&checked.database, config, clock.clone())? };
     put_together(config, checked, options, clock, None).await
 }
 

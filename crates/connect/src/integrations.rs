@@ -96,6 +96,8 @@ pub struct Listed {
     pub scopes: Scopes,
     /// Where it was set up.
     pub source: Source,
+    /// RFC 6749 §2.2; `None` where the operator has not filled it in yet.
+    pub client_id: Option<String>,
 }
 
 impl Listed {
@@ -104,15 +106,16 @@ impl Listed {
         entry: Arc<Entry>,
         scopes: Option<Scopes>,
         source: Source,
-        has_client: bool,
+        client_id: Option<String>,
         parameters: &BTreeMap<String, String>,
     ) -> Self {
         Self {
             id,
-            configured: has_client && entry.endpoints(parameters, None).is_ok(),
+            configured: client_id.is_some() && entry.endpoints(parameters, None).is_ok(),
             scopes: scopes.unwrap_or_else(|| entry.default_scopes.clone()),
             source,
             entry,
+            client_id,
         }
     }
 }
@@ -141,18 +144,73 @@ impl Connect {
     pub async fn integrations(&self) -> Result<Vec<Listed>> {
         let mut listed = BTreeMap::new();
         for row in self.store().integrations.list().await? {
-            let entry = self.entry(&row.provider)?;
-            let one = Listed::new(row.id.clone(), entry, row.scopes, Source::Api, true, &BTreeMap::new());
-            listed.insert(row.id, one);
+            listed.insert(row.id.clone(), self.listed_row(row)?);
         }
         for (id, configured) in &self.parts.settings.integrations {
-            let entry = self.entry(&configured.provider)?;
-            let (scopes, has_client) = (configured.scopes.clone(), configured.client_id.is_some());
-            let source = Source::Configuration;
-            let one = Listed::new(id.clone(), entry, scopes, source, has_client, &configured.parameters);
-            listed.insert(id.clone(), one);
+            listed.insert(id.clone(), self.listed_configuration(id, configured)?);
         }
         Ok(listed.into_values().collect())
+    }
+
+    /// One integration of the instance, or a subject's own app credentials there.
+    pub async fn inspect_integration(
+        &self,
+        id: &IntegrationId,
+        subject: Option<&SubjectId>,
+    ) -> Result<Listed> {
+        let configured = self.parts.settings.integrations.get(id);
+        if let (None, Some(configured)) = (subject, configured) {
+            return self.listed_configuration(id, configured);
+        }
+        let row = self.store().integrations.get(id, subject).await?;
+        self.listed_row(row.ok_or_else(|| Error::IntegrationNotFound { integration: id.clone() })?)
+    }
+
+    /// Puts a new client secret in place of the old one, of an integration that came through the API.
+    pub async fn rotate_client_secret(
+        &self,
+        id: &IntegrationId,
+        subject: Option<&SubjectId>,
+        client_secret: &ClientSecret,
+        by: Actor,
+    ) -> Result<Listed> {
+        if subject.is_none() && self.parts.settings.integrations.contains_key(id) {
+            return Err(Error::IntegrationInConfiguration { integration: id.clone() });
+        }
+        let row = self.store().integrations.get(id, subject).await?;
+        let row = row.ok_or_else(|| Error::IntegrationNotFound { integration: id.clone() })?;
+        let sealed_to = IntegrationRow::seal_row(id, subject);
+        let client_secret = Some(self.parts.keyring.seal(&sealed_to, client_secret));
+        let now = self.now();
+        let row = IntegrationRow { client_secret, updated_at: now, ..row };
+        self.store().integrations.put(&row).await?;
+        self.audit(event(now, "integration.secret_rotated", by, id, subject)).await?;
+        self.listed_row(row)
+    }
+
+    /// Every entry of the catalog, by name.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.parts.catalog.entries()
+    }
+
+    /// One entry of the catalog.
+    pub fn provider(&self, id: &ProviderId) -> Result<Arc<Entry>> {
+        self.entry(id)
+    }
+
+    fn listed_row(&self, row: IntegrationRow) -> Result<Listed> {
+        let entry = self.entry(&row.provider)?;
+        let configured = self.parts.settings.integrations.get(&row.id).filter(|_| row.subject.is_some());
+        let parameters = configured.map(|configured| configured.parameters.clone()).unwrap_or_default();
+        let source = if row.subject.is_some() { Source::Subject } else { Source::Api };
+        Ok(Listed::new(row.id, entry, row.scopes, source, Some(row.client_id), &parameters))
+    }
+
+    fn listed_configuration(&self, id: &IntegrationId, configured: &ConfiguredIntegration) -> Result<Listed> {
+        let entry = self.entry(&configured.provider)?;
+        let (scopes, client_id) = (configured.scopes.clone(), configured.client_id.clone());
+        let source = Source::Configuration;
+        Ok(Listed::new(id.clone(), entry, scopes, source, client_id, &configured.parameters))
     }
 
     /// Sets up an integration, or changes one that came through the API. The configuration file stays the master of
@@ -170,7 +228,7 @@ impl Connect {
                 None => provider_of_the_same_name(&new.id)?,
             },
         };
-        let entry = self.entry(&provider)?;
+        self.entry(&provider)?;
         if let Some(subject) = &new.subject {
             self.admit(subject).await?;
         }
@@ -188,9 +246,7 @@ impl Connect {
         };
         self.store().integrations.put(&row).await?;
         self.audit(event(now, "integration.configured", by, &row.id, row.subject.as_ref())).await?;
-        let source = if row.subject.is_some() { Source::Subject } else { Source::Api };
-        let parameters = configured.map(|configured| configured.parameters.clone()).unwrap_or_default();
-        Ok(Listed::new(row.id, entry, row.scopes, source, true, &parameters))
+        self.listed_row(row)
     }
 
     /// Removes an integration that came through the API. Its connections stay, and can't be refreshed without it.

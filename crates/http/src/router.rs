@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, history, hop, integrations, portal_sessions, refreshing,
-    status, stripe, subjects, token, validate,
+    api_keys, authorize, callback, connections, history, hop, integrations, portal_sessions, providers,
+    refreshing, status, stripe, subjects, token, validate,
 };
 use crate::pages::invitation;
 use crate::{layer, operations, pages};
@@ -100,8 +100,15 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(validate::validate))
         .routes(routes!(refreshing::get, refreshing::put))
         .routes(routes!(integrations::list))
-        .routes(routes!(integrations::put, integrations::remove))
-        .routes(routes!(integrations::put_own, integrations::remove_own))
+        .routes(routes!(integrations::get, integrations::put, integrations::patch, integrations::remove))
+        .routes(routes!(
+            integrations::get_own,
+            integrations::put_own,
+            integrations::patch_own,
+            integrations::remove_own
+        ))
+        .routes(routes!(providers::list))
+        .routes(routes!(providers::get))
         .routes(routes!(subjects::list))
         .routes(routes!(subjects::put, subjects::get))
         .routes(routes!(stripe::inspect, stripe::put, stripe::unlink))

@@ -137,15 +137,19 @@ impl Door {
     }
 
     /// One request, one answer.
-    pub(super) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
         let heard = |_: &[u8]| ();
         let (status, answer) = self.send(method, path, body, false, &heard).await?;
-        if answer.is_empty() && status < 300 {
-            return Ok(Value::Null);
+        match status {
+            400.. => Err(refused(path, status, &answer)),
+            _ if answer.is_empty() => Ok(Value::Null),
+            _ => serde_json::from_slice(&answer).map_err(|_| stranger(path, status)),
         }
-        let value: Value = serde_json::from_slice(&answer)
-            .with_context(|| format!("the answer to {path} (status {status}) is no JSON: is this the backend listener of a Claviger?"))?;
-        if status < 400 { Ok(value) } else { Err(Refused { problem: value }.into()) }
     }
 
     /// A request for long work, whose steps are told as they happen.
@@ -157,13 +161,10 @@ impl Door {
         step: impl FnMut(&Value) + Send,
     ) -> anyhow::Result<Value> {
         let lines = Mutex::new(Lines { pending: Vec::new(), last: None, step });
-        let heard =
-            |data: &[u8]| lines.lock().unwrap_or_else(PoisonError::into_inner).take_in(data);
+        let heard = |data: &[u8]| lines.lock().unwrap_or_else(PoisonError::into_inner).take_in(data);
         let (status, answer) = self.send(method, path, body, true, &heard).await?;
         if status >= 400 {
-            let problem = serde_json::from_slice(&answer)
-                .with_context(|| format!("the answer to {path} (status {status}) is no JSON"))?;
-            return Err(Refused { problem }.into());
+            return Err(refused(path, status, &answer));
         }
         let last = lines.into_inner().unwrap_or_else(PoisonError::into_inner).last;
         let mut last = last.ok_or_else(|| anyhow!("the answer ended before the work did"))?;
@@ -191,6 +192,18 @@ impl Door {
             }
         }
     }
+}
+
+/// A request that was not done, with the problem document that says why.
+fn refused(path: &str, status: u16, answer: &[u8]) -> anyhow::Error {
+    match serde_json::from_slice::<Value>(answer) {
+        Ok(problem) if problem["code"].is_string() => Refused { problem }.into(),
+        _ => stranger(path, status),
+    }
+}
+
+fn stranger(path: &str, status: u16) -> anyhow::Error {
+    anyhow!("the answer to {path} (status {status}) is none of Claviger's: is this its backend listener?")
 }
 
 impl Here {

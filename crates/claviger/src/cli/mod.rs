@@ -1,5 +1,7 @@
 //! The commands. Exit codes: 0 done, 1 the answer is bad news, 2 usage, 3 could not run.
 
+#![expect(clippy::doc_markdown, reason = "the help shows these comments as they are")]
+
 mod config_check;
 mod dev;
 mod door;
@@ -43,7 +45,7 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     #[command(flatten)]
-    Operate(operate::Command),
+    Operate(Box<operate::Command>),
 }
 
 #[derive(Subcommand)]

@@ -63,10 +63,6 @@ impl Screen {
         Self { json, verbose, width: width(), unicode: speaks_unicode() }
     }
 
-    pub(super) const fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// The one object of `--json`; nothing otherwise.
     pub(super) fn object(&self, members: Value) -> anyhow::Result<()> {
         if !self.json {
@@ -199,9 +195,9 @@ fn width() -> usize {
 
 /// Whether the locale has more than ASCII, in the order in which POSIX asks.
 fn speaks_unicode() -> bool {
-    let named = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    });
+    let named = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     named.is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")

@@ -62,6 +62,9 @@ mod tests {
             let at = Timestamp::from_unix_ms(now.as_unix_ms() + seconds * 1000);
             assert_eq!(relative(now, at), said);
         }
-        assert_eq!((millis(999), millis(1250), millis(61_000)), ("999 ms".into(), "1.2 s".into(), "1 min".into()));
+        assert_eq!(
+            (millis(999), millis(1250), millis(61_000)),
+            ("999 ms".into(), "1.2 s".into(), "1 min".into())
+        );
     }
 }

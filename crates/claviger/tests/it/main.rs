@@ -15,6 +15,7 @@ mod groups;
 mod journey;
 mod mail;
 mod matrix;
+mod operate;
 mod pages;
 mod played;
 mod portal;

@@ -48,7 +48,7 @@ pub enum What {
     },
     /// It calls again after a pause.
     Retrying {
-        /// The number of the call that failed.
+        /// The number of the call to come.
         attempt: u32,
         /// The pause, in milliseconds.
         pause_ms: u64,

@@ -40,6 +40,8 @@ pub struct Body {
     scopes: Scopes,
     /// `configuration`, `api` or `subject`.
     source: &'static str,
+    /// The app (RFC 6749 §2.2); `null` where it is not set up yet.
+    client_id: Option<String>,
 }
 
 impl From<Listed> for Body {
@@ -57,6 +59,7 @@ impl From<Listed> for Body {
                 Source::Configuration => "configuration",
                 Source::Api => "api",
             },
+            client_id: listed.client_id,
         }
     }
 }
@@ -87,6 +90,35 @@ pub async fn list(State(app): State<App>, _: ApiKey<ConnectionsRead>) -> Result<
     Ok(Json(Answer { integrations }))
 }
 
+/// Inspect an integration
+#[utoipa::path(
+    get, path = "/api/integrations/{integration}", tag = "integrations", params(("integration" = String, Path)),
+    responses((status = 200, body = Body), (status = 404, description = "`integration_not_found`")),
+    security(("api_key" = ["connections:read"]))
+)]
+pub async fn get(
+    State(app): State<App>,
+    _: ApiKey<ConnectionsRead>,
+    Path(integration): Path<IntegrationId>,
+) -> Result<Json<Body>, Problem> {
+    Ok(Json(app.connect.inspect_integration(&integration, None).await?.into()))
+}
+
+/// Inspect a subject's own app credentials
+#[utoipa::path(
+    get, path = "/api/subjects/{subject}/integrations/{integration}", tag = "integrations",
+    params(("subject" = String, Path), ("integration" = String, Path)),
+    responses((status = 200, body = Body), (status = 404, description = "`integration_not_found`")),
+    security(("api_key" = ["connections:read"]))
+)]
+pub async fn get_own(
+    State(app): State<App>,
+    _: ApiKey<ConnectionsRead>,
+    Path((subject, integration)): Path<(SubjectId, IntegrationId)>,
+) -> Result<Json<Body>, Problem> {
+    Ok(Json(app.connect.inspect_integration(&integration, Some(&subject)).await?.into()))
+}
+
 /// Set up an integration
 #[utoipa::path(
     put, path = "/api/integrations/{integration}", tag = "integrations", request_body = Put,
@@ -102,6 +134,50 @@ pub async fn put(
 ) -> Result<Json<Body>, Problem> {
     let new = body.check(integration, None)?;
     Ok(Json(app.connect.put_integration(new, key.actor()).await?.into()))
+}
+
+/// A change of app credentials.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Patch {
+    /// Takes the old secret's place.
+    client_secret: String,
+}
+
+/// Rotate the client secret
+#[utoipa::path(
+    patch, path = "/api/integrations/{integration}", tag = "integrations", request_body = Patch,
+    params(("integration" = String, Path)),
+    responses((status = 200, body = Body), (status = 404, description = "`integration_not_found`"), (status = 409, description = "`integration_in_configuration`")),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn patch(
+    State(app): State<App>,
+    key: ApiKey<Admin>,
+    Path(integration): Path<IntegrationId>,
+    Json(body): Json<Patch>,
+) -> Result<Json<Body>, Problem> {
+    let secret = client_secret(body.client_secret)?;
+    Ok(Json(app.connect.rotate_client_secret(&integration, None, &secret, key.actor()).await?.into()))
+}
+
+/// Rotate the client secret of a subject's own app
+#[utoipa::path(
+    patch, path = "/api/subjects/{subject}/integrations/{integration}", tag = "integrations", request_body = Patch,
+    params(("subject" = String, Path), ("integration" = String, Path)),
+    responses((status = 200, body = Body), (status = 404, description = "`integration_not_found`")),
+    security(("api_key" = ["admin"]))
+)]
+pub async fn patch_own(
+    State(app): State<App>,
+    key: ApiKey<Admin>,
+    Path((subject, integration)): Path<(SubjectId, IntegrationId)>,
+    Json(body): Json<Patch>,
+) -> Result<Json<Body>, Problem> {
+    let secret = client_secret(body.client_secret)?;
+    Ok(Json(
+        app.connect.rotate_client_secret(&integration, Some(&subject), &secret, key.actor()).await?.into(),
+    ))
 }
 
 /// Remove an integration
@@ -154,17 +230,23 @@ pub async fn remove_own(
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn visible(text: &str, max: usize) -> bool {
+    !text.is_empty() && text.len() <= max && !text.chars().any(char::is_control)
+}
+
+fn client_secret(secret: String) -> Result<ClientSecret, Problem> {
+    if visible(&secret, 4096) {
+        return Ok(ClientSecret::from(secret));
+    }
+    Err(Problem::field("clientSecret", "invalid_format", "expected 1 to 4096 characters"))
+}
+
 impl Put {
     fn check(self, id: IntegrationId, subject: Option<SubjectId>) -> Result<NewIntegration, Problem> {
-        let visible = |text: &str, max: usize| {
-            !text.is_empty() && text.len() <= max && !text.chars().any(char::is_control)
-        };
         if !visible(&self.client_id, 1024) {
             return Err(Problem::field("clientId", "invalid_format", "expected 1 to 1024 characters"));
         }
-        if self.client_secret.as_deref().is_some_and(|secret| !visible(secret, 4096)) {
-            return Err(Problem::field("clientSecret", "invalid_format", "expected 1 to 4096 characters"));
-        }
+        let client_secret = self.client_secret.map(client_secret).transpose()?;
         if self.scopes.as_ref().is_some_and(|scopes| scopes.is_empty() || !scopes.is_well_formed()) {
             return Err(Problem::field("scopes", "invalid_format", "expected scope tokens of RFC 6749 §3.3"));
         }
@@ -178,7 +260,7 @@ impl Put {
             subject,
             provider: self.provider,
             client_id: self.client_id,
-            client_secret: self.client_secret.map(ClientSecret::from),
+            client_secret,
             scopes: self.scopes,
             redirect_uri: self.redirect_uri,
         })

@@ -8,6 +8,7 @@ pub mod history;
 pub mod hop;
 pub mod integrations;
 pub mod portal_sessions;
+pub mod providers;
 pub mod refreshing;
 pub mod status;
 pub mod stripe;

@@ -305,7 +305,10 @@ pub(crate) async fn an_overview_counts_every_connection_once_by_subject(world: &
         found
             .into_iter()
             .map(|one| {
-                (one.subject.to_string(), [one.active, one.expiring, one.expired, one.broken, one.disconnected])
+                (
+                    one.subject.to_string(),
+                    [one.active, one.expiring, one.expired, one.broken, one.disconnected],
+                )
             })
             .collect()
     };

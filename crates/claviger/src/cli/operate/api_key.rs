@@ -85,7 +85,10 @@ pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {
         Command::Rotate(args) => {
             let old = find(desk, &args.id).await?;
             if !old["revokedAt"].is_null() {
-                anyhow::bail!("{} is revoked already; make a new one with `claviger api-key create`", args.id);
+                anyhow::bail!(
+                    "{} is revoked already; make a new one with `claviger api-key create`",
+                    args.id
+                );
             }
             let made = create(desk, &json!({ "name": old["name"], "scopes": old["scopes"] })).await?;
             desk.door.call(Method::DELETE, &format!("/api/api-keys/{}", args.id), None).await?;

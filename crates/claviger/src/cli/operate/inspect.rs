@@ -2,7 +2,7 @@
 
 use model::{Clock as _, SystemClock, Timestamp};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::view::{Account, Connection, scopes};
 use super::{Desk, End, ToolArgs};
@@ -17,10 +17,11 @@ const SHOWN_VERBOSE: usize = 200;
 #[derive(Deserialize)]
 struct Event {
     at: Timestamp,
-    event: String,
+    #[serde(rename = "event")]
+    name: String,
     outcome: String,
     reason: Option<String>,
-    actor: Value,
+    actor: String,
 }
 
 pub(super) async fn run(desk: &Desk, args: &ToolArgs) -> anyhow::Result<End> {
@@ -53,7 +54,10 @@ fn facts(connection: &Connection, now: Timestamp) -> Vec<(&'static str, String)>
     let time = |at: Timestamp| times::with_exact(now, at);
     let account = connection.account.as_ref().map_or_else(|| "not known".to_owned(), Account::said);
     let mut facts = vec![("account", account)];
-    facts.push(("connected", format!("{} by {}", time(connection.connected_at), visible(&connection.connected_by))));
+    facts.push((
+        "connected",
+        format!("{} by {}", time(connection.connected_at), visible(&connection.connected_by)),
+    ));
     if let Some(at) = connection.disconnected_at {
         let by = connection.disconnected_by.as_deref().unwrap_or("somebody");
         facts.push(("disconnected", format!("{} by {}", time(at), visible(by))));
@@ -83,20 +87,11 @@ fn facts(connection: &Connection, now: Timestamp) -> Vec<(&'static str, String)>
 
 impl Event {
     fn said(&self, verbose: bool) -> String {
-        let what = visible(self.event.split_once('.').map_or(&*self.event, |(_, deed)| deed)).replace('_', " ");
+        let what = visible(self.name.split_once('.').map_or(&*self.name, |(_, deed)| deed)).replace('_', " ");
         let why = self.reason.as_deref().map(|why| format!(" ({})", visible(why))).unwrap_or_default();
-        let outcome = if self.outcome == "success" { String::new() } else { format!(", {}", visible(&self.outcome)) };
+        let outcome =
+            if self.outcome == "success" { String::new() } else { format!(", {}", visible(&self.outcome)) };
         let when = if verbose { format!("  {}", self.at) } else { String::new() };
-        format!("{what}{why}{outcome}, by {}{when}", self.actor())
-    }
-
-    fn actor(&self) -> String {
-        let id = self.actor["id"].as_str().map(visible);
-        match (self.actor["type"].as_str(), id) {
-            (Some("api_key"), Some(id)) => id,
-            (Some("browser"), Some(id)) => format!("browser of {id}"),
-            (Some(kind), _) => visible(kind),
-            (None, _) => "somebody".to_owned(),
-        }
+        format!("{what}{why}{outcome}, by {}{when}", visible(&self.actor))
     }
 }

@@ -124,8 +124,11 @@ pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {
 }
 
 async fn create(desk: &Desk, args: &CreateArgs) -> anyhow::Result<End> {
-    let secret =
-        args.client_secret_from.as_deref().map(|from| secret_from("--client-secret-from", from)).transpose()?;
+    let secret = args
+        .client_secret_from
+        .as_deref()
+        .map(|from| secret_from("--client-secret-from", from))
+        .transpose()?;
     let mut body = json!({ "clientId": args.client_id });
     let optional = [
         ("clientSecret", secret.map(|secret| secret.expose().clone().into())),

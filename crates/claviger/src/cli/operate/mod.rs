@@ -164,7 +164,8 @@ pub(super) fn fail(error: &anyhow::Error, as_json: bool) -> ExitCode {
 impl Desk {
     /// An answer as the command reads it; the object stays for `--json`.
     fn read<T: DeserializeOwned>(value: &Value) -> anyhow::Result<T> {
-        serde_json::from_value(value.clone()).context("the server's answer has another form: is it of this version?")
+        serde_json::from_value(value.clone())
+            .context("the server's answer has another form: is it of this version?")
     }
 
     /// Every page of a list, one after the other.

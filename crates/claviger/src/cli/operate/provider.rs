@@ -53,9 +53,28 @@ pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {
         Command::Show(args) => {
             let found = desk.door.get(&format!("/api/providers/{}", args.id)).await?;
             desk.screen.object(found.clone())?;
-            let members = found.as_object().into_iter().flatten();
-            let facts: Vec<(&str, String)> = members.map(|(name, value)| (name.as_str(), text(value))).collect();
+            let names = [
+                ("id", "id"),
+                ("name", "displayName"),
+                ("category", "category"),
+                ("group", "group"),
+                ("documentation", "documentation"),
+                ("scopes", "defaultScopes"),
+                ("regions", "regions"),
+            ];
+            let mut facts: Vec<(&str, String)> =
+                names.iter().map(|(said, name)| (*said, text(&found[*name]))).collect();
+            let parameters = found["parameters"].as_object().into_iter().flatten();
+            facts.extend(parameters.map(|(name, meaning)| (name.as_str(), text(meaning))));
             desk.screen.facts(&facts)?;
+            let notes = found["unverified"].as_array().into_iter().flatten();
+            for (index, note) in notes.enumerate() {
+                if index == 0 {
+                    desk.screen.line("")?;
+                    desk.screen.line("Not verified:")?;
+                }
+                desk.screen.paragraph("- ", "  ", &text(note))?;
+            }
         }
     }
     Ok(End::Done)

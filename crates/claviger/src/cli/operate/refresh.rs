@@ -13,11 +13,13 @@ pub(super) async fn run(desk: &Desk, args: &ToolArgs) -> anyhow::Result<End> {
     let mut steps = Vec::new();
     let show = |step: &Value| {
         steps.push(step.clone());
+        let what = told(step);
         if desk.screen.verbose {
+            let head = format!("{:>9}  ", times::millis(step["elapsedMs"].as_u64().unwrap_or_default()));
             // The refresh goes on whether or not it is watched.
-            let _ = desk.screen.line(&told(step));
+            let _ = desk.screen.paragraph(&head, &" ".repeat(11), &what);
         } else {
-            desk.screen.progress(&told(step));
+            desk.screen.progress(&what);
         }
     };
     let done = desk.door.follow(Method::POST, &args.path("/refresh"), None, show).await;
@@ -39,11 +41,11 @@ pub(super) async fn run(desk: &Desk, args: &ToolArgs) -> anyhow::Result<End> {
     Ok(End::Done)
 }
 
-/// A step in words, with how long after the beginning it happened.
+/// A step in words.
 pub(super) fn told(step: &Value) -> String {
     let number = |name: &str| step[name].as_u64().unwrap_or_default();
     let text = |name: &str| step[name].as_str().map(crate::cli::screen::visible).unwrap_or_default();
-    let what = match text("step").as_str() {
+    match text("step").as_str() {
         "joined" => format!("somebody else's refresh ({}) is under way; waiting for it", text("trigger")),
         "waiting" => match text("on").as_str() {
             "lease" => "another replica holds the lease; waiting".to_owned(),
@@ -51,18 +53,18 @@ pub(super) fn told(step: &Value) -> String {
             other => format!("waiting for the {other}"),
         },
         "calling" => format!("calling the provider, attempt {}", number("attempt")),
-        "answered" if step["error"].is_null() => format!("new tokens after {}", times::millis(number("tookMs"))),
+        "answered" if step["error"].is_null() => {
+            format!("new tokens after {}", times::millis(number("tookMs")))
+        }
         "answered" => {
             let took = times::millis(number("tookMs"));
             format!("answered {} ({}) after {took}", text("error"), text("class").replace('_', " "))
         }
         "retrying" => {
-            let pause = times::millis(number("pauseMs"));
-            format!("attempt {} failed; the next one in {pause}", number("attempt"))
+            format!("waiting {} before attempt {}", times::millis(number("pauseMs")), number("attempt"))
         }
         "durable" if step["rotated"] == true => "stored, with a new refresh token".to_owned(),
         "durable" => "stored; the refresh token stays".to_owned(),
         other => other.replace('_', " "),
-    };
-    format!("{:>9}  {what}", times::millis(number("elapsedMs")))
+    }
 }

@@ -42,7 +42,8 @@ async fn all(desk: &Desk) -> anyhow::Result<End> {
     desk.screen.object(json!({ "subjects": found }))?;
     let subjects: Vec<Overview> = Desk::read(&Value::Array(found))?;
     if subjects.is_empty() {
-        desk.screen.line("No subject yet. One comes to be when the backend first asks for a link or a token.")?;
+        desk.screen
+            .line("No subject yet. One comes to be when the backend first asks for a link or a token.")?;
         return Ok(End::Done);
     }
     let head = ["SUBJECT", "CONNECTED", "EXPIRING", "EXPIRED", "BROKEN", "DISCONNECTED"];
@@ -70,7 +71,8 @@ async fn one(desk: &Desk, user: &SubjectId) -> anyhow::Result<End> {
     let broken = if broken == 0 { String::new() } else { format!(", {broken} of them broken") };
     desk.screen.line(&format!("{user}: {connected} connected{broken}"))?;
     let now = SystemClock.now();
-    let names = connections.iter().map(Connection::name).chain(not_connected.iter().map(|name| (*name).to_owned()));
+    let names =
+        connections.iter().map(Connection::name).chain(not_connected.iter().map(|name| (*name).to_owned()));
     let columns = names.map(|name| name.chars().count()).max().unwrap_or_default();
     for one in &connections {
         desk.screen.item(one.mark(), &one.name(), columns, &one.state())?;

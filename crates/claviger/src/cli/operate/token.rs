@@ -18,7 +18,9 @@ pub(in crate::cli) struct TokenArgs {
 
 pub(super) async fn run(desk: &Desk, args: &TokenArgs) -> anyhow::Result<End> {
     if std::io::stdout().is_terminal() && !args.show {
-        bail!("a token would stay on the screen and in its history; send it into a pipe or a file, or add --show");
+        bail!(
+            "a token would stay on the screen and in its history; send it into a pipe or a file, or add --show"
+        );
     }
     let answer = desk.door.get(&args.tool.path("/token")).await?;
     desk.screen.object(answer.clone())?;

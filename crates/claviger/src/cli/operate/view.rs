@@ -58,12 +58,16 @@ impl Connection {
 
     /// The state in words, with whose account it is or why it is broken.
     pub(super) fn state(&self) -> String {
-        let account = || self.account.as_ref().map(|account| format!(" as {}", account.said())).unwrap_or_default();
+        let account =
+            || self.account.as_ref().map(|account| format!(" as {}", account.said())).unwrap_or_default();
         match self.status.as_str() {
             "active" => format!("connected{}", account()),
             "expiring" => format!("connected{}; its refresh is due", account()),
             "expired" => format!("expired{}; the next read refreshes it", account()),
-            "broken" => format!("broken ({}); the person must connect again", self.reason.as_deref().unwrap_or("unknown")),
+            "broken" => format!(
+                "broken ({}); the person must connect again",
+                self.reason.as_deref().unwrap_or("unknown")
+            ),
             other => other.replace('_', " "),
         }
     }

@@ -1,0 +1,68 @@
+//! The shapes of `--json`, version 1, as docs/cli.md promises them.
+
+use serde_json::{Map, Value, json};
+
+use super::rig::Rig;
+
+/// The shape of an object: times, ids, numbers and the test's own addresses are named, words stay.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members.iter().map(|(name, value)| (name.clone(), named(name, value))).collect::<Map<_, _>>(),
+        ),
+        Value::Array(values) => Value::Array(values.iter().map(shape).collect()),
+        Value::Number(_) => "a number".into(),
+        Value::String(text) if text.len() == 24 && text.ends_with('Z') => "a time".into(),
+        Value::String(text) if text.split_once('_').is_some_and(|(_, rest)| rest.len() == 32) => {
+            "an id".into()
+        }
+        Value::String(text) if text.starts_with("acct_") => "an id".into(),
+        other => other.clone(),
+    }
+}
+
+fn named(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        ("version", version) => version.clone(),
+        ("url" | "access_token" | "key", Value::String(_)) => "a secret".into(),
+        (_, value) => shape(value),
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(&shape(value)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_command_keeps_its_shape() {
+    let rig = Rig::new(None).await;
+    rig.connect("anna", "github").await;
+    let mut told = String::new();
+    for arguments in [
+        "status",
+        "status --user anna",
+        "inspect github --user anna",
+        "refresh github --user anna --verbose",
+        "validate-all --user anna",
+        "token github --user anna",
+        "api-key create --name shop --scope connections:read",
+        "integration create linear --client-id app-1",
+        "integration remove linear",
+        "provider show figma",
+        "portal create --user anna",
+        "disconnect github --user anna",
+        "disconnect github --user anna",
+    ] {
+        let words: Vec<&str> = arguments.split(' ').chain(["--json"]).collect();
+        let said = rig.beside(&words);
+        assert!(said.err.is_empty(), "{said:?}");
+        told += &format!(
+            "$ claviger {arguments} --json   (exit code {})\n{}\n\n",
+            said.code,
+            pretty(&said.json())
+        );
+    }
+    insta::assert_snapshot!("version_1", told);
+    let list = rig.beside(&["integration", "list", "--json"]).json();
+    assert_eq!(list["integrations"][0]["id"], json!("figma"));
+}
