@@ -90,6 +90,8 @@ pub struct Listed {
     pub id: IntegrationId,
     /// The catalog entry.
     pub entry: Arc<Entry>,
+    /// Our app there (RFC 6749 §2.2), where it is known.
+    pub client_id: Option<String>,
     /// Whether app credentials are there, so that it can be connected.
     pub configured: bool,
     /// What it asks for.
@@ -104,14 +106,15 @@ impl Listed {
         entry: Arc<Entry>,
         scopes: Option<Scopes>,
         source: Source,
-        has_client: bool,
+        client_id: Option<String>,
         parameters: &BTreeMap<String, String>,
     ) -> Self {
         Self {
             id,
-            configured: has_client && entry.endpoints(parameters, None).is_ok(),
+            configured: client_id.is_some() && entry.endpoints(parameters, None).is_ok(),
             scopes: scopes.unwrap_or_else(|| entry.default_scopes.clone()),
             source,
+            client_id,
             entry,
         }
     }
@@ -140,16 +143,18 @@ impl Connect {
     /// Every integration of the instance, by name.
     pub async fn integrations(&self) -> Result<Vec<Listed>> {
         let mut listed = BTreeMap::new();
-        for row in self.store().integrations.list().await? {
+        for row in self.store().integrations.list(None).await? {
             let entry = self.entry(&row.provider)?;
-            let one = Listed::new(row.id.clone(), entry, row.scopes, Source::Api, true, &BTreeMap::new());
+            let client_id = Some(row.client_id);
+            let one =
+                Listed::new(row.id.clone(), entry, row.scopes, Source::Api, client_id, &BTreeMap::new());
             listed.insert(row.id, one);
         }
         for (id, configured) in &self.parts.settings.integrations {
             let entry = self.entry(&configured.provider)?;
-            let (scopes, has_client) = (configured.scopes.clone(), configured.client_id.is_some());
+            let (scopes, client_id) = (configured.scopes.clone(), configured.client_id.clone());
             let source = Source::Configuration;
-            let one = Listed::new(id.clone(), entry, scopes, source, has_client, &configured.parameters);
+            let one = Listed::new(id.clone(), entry, scopes, source, client_id, &configured.parameters);
             listed.insert(id.clone(), one);
         }
         Ok(listed.into_values().collect())
@@ -190,7 +195,7 @@ impl Connect {
         self.audit(event(now, "integration.configured", by, &row.id, row.subject.as_ref())).await?;
         let source = if row.subject.is_some() { Source::Subject } else { Source::Api };
         let parameters = configured.map(|configured| configured.parameters.clone()).unwrap_or_default();
-        Ok(Listed::new(row.id, entry, row.scopes, source, true, &parameters))
+        Ok(Listed::new(row.id, entry, row.scopes, source, Some(row.client_id), &parameters))
     }
 
     /// Removes an integration that came through the API. Its connections stay, and can't be refreshed without it.

@@ -107,7 +107,7 @@ impl<'a> InvitationKind<'a> {
     /// By the page that it leads to.
     pub fn of(page: PortalPage, tools: &'a [String]) -> Self {
         match page {
-            PortalPage::Onboarding => Self::Tools { names: tools },
+            PortalPage::Onboarding | PortalPage::Settings => Self::Tools { names: tools },
             PortalPage::Stripe => Self::Stripe,
         }
     }

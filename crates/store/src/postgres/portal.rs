@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Transaction};
-use model::{MailId, MailStatus, PortalPage, PortalSessionId, SubjectId, Timestamp};
+use model::{MailId, MailStatus, PortalSessionId, SubjectId, Timestamp};
 use vault::TokenHash;
 
 use super::{ANSWER_TIMEOUT, Postgres, execute, find, settle};
@@ -273,7 +273,7 @@ async fn withdraw(
     let transaction = client.transaction().await?;
     let withdrawn = find(&transaction, WITHDRAW, &values, portal::session).await?;
     if let Some(session) = &withdrawn {
-        if session.page == PortalPage::Onboarding {
+        if session.page.is_about_tools() {
             let begun = [Value::word(&session.subject), now.into()];
             execute(&transaction, END_ATTEMPTS, &begun).await?;
             execute(&transaction, END_QUESTIONS, &begun).await?;

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use model::{MailId, MailStatus, PortalPage, PortalSessionId, SubjectId, Timestamp};
+use model::{MailId, MailStatus, PortalSessionId, SubjectId, Timestamp};
 use rusqlite::Connection as Database;
 use vault::TokenHash;
 
@@ -197,7 +197,7 @@ impl Portal for Sqlite {
             .write(&[], move |database| {
                 let withdrawn = find(database, WITHDRAW, &values, portal::session)?;
                 if let Some(session) = &withdrawn {
-                    if session.page == PortalPage::Onboarding {
+                    if session.page.is_about_tools() {
                         let begun = [Value::word(&session.subject), now.into()];
                         execute(database, END_ATTEMPTS, &begun)?;
                         execute(database, END_QUESTIONS, &begun)?;
