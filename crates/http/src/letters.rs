@@ -18,7 +18,7 @@ const MAX_NAME: usize = 60;
 /// More tools than these are "your tools".
 const MOST_TOOLS: usize = 3;
 
-const MONTHS: [&str; 12] = [
+pub(crate) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",

@@ -257,7 +257,8 @@ impl Connect {
         let mut buckets: Vec<Bucket> = Vec::new();
         let mut alone = Vec::new();
         for (id, candidate) in candidates {
-            let group = group_of(&candidate).filter(|group| apps.get(group).is_none_or(|apps| apps.len() < 2));
+            let group =
+                group_of(&candidate).filter(|group| apps.get(group).is_none_or(|apps| apps.len() < 2));
             let tool = tool(id, &candidate);
             let Some(group) = group.and_then(|group| self.parts.catalog.group(&group)) else {
                 alone.push((tool, candidate.entry));

@@ -257,8 +257,8 @@ impl Connect {
             }
             // Stripe sends the person to the address of the configuration.
             PortalPage::Stripe if invitation.return_to.is_some() => {
-                let rule =
-                    "is for the pages onboarding and settings; after Stripe comes stripe.success_url".to_owned();
+                let rule = "is for the pages onboarding and settings; after Stripe comes stripe.success_url"
+                    .to_owned();
                 return Err(Error::InvalidParameter { name: "returnTo", rule });
             }
             PortalPage::Stripe => {}

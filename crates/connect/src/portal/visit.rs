@@ -53,8 +53,7 @@ impl Connect {
     /// The session of a link to `page`, or to another about tools where that is, if it works; else why it does not.
     pub(crate) async fn standing_link(&self, token: &str, page: PortalPage) -> Result<PortalSession> {
         let session = self.store().portal.of_link(&TokenHash::of(token)).await?;
-        let is_here =
-            |session: &PortalSession| session.page.is_about_tools() == page.is_about_tools();
+        let is_here = |session: &PortalSession| session.page.is_about_tools() == page.is_about_tools();
         let session = session.filter(is_here).ok_or(Error::InvalidLink)?;
         if session.completed_at.is_some() {
             return Err(Error::AlreadyDone);
@@ -107,9 +106,14 @@ impl Connect {
             let by = Actor::Browser(Some(session.subject.clone()));
             self.tell(session, "portal_session.completed", by).await?;
         }
+        Ok(self.way_back(session))
+    }
+
+    /// Where the product wants the person back.
+    pub fn way_back(&self, session: &PortalSession) -> Option<String> {
         // Checked when the session was made, and again now: the operator may have shortened the list.
         let allowed = |url: &str| self.parts.settings.return_to.check(url).map(String::from);
-        Ok(session.return_to.as_deref().and_then(allowed))
+        session.return_to.as_deref().and_then(allowed)
     }
 
     /// What can be connected on a session's page, by the names that people know.

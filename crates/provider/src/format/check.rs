@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::address;
 use super::check_tokens;
 use super::entry::{
-    CHIP_NOUNS, CallAuthentication, Entry, Flow, Group, Method, Placement, RefreshBehaviour, Rotation, Validation,
+    CHIP_NOUNS, CallAuthentication, Entry, Flow, Group, Method, Placement, RefreshBehaviour, Rotation,
+    Validation,
 };
 use super::template::{Part, Template};
 

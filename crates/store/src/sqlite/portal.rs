@@ -53,9 +53,9 @@ const WITHDRAW: &str = concat!(
     portal_session_columns!()
 );
 /// What was begun at the onboarding page ends.
-const END_ATTEMPTS: &str = "UPDATE attempts SET expires_at = ?2 WHERE subject = ?1 AND origin = 'onboarding' \
+const END_ATTEMPTS: &str = "UPDATE attempts SET expires_at = ?2 WHERE subject = ?1 AND origin IN ('onboarding', 'settings') \
     AND expires_at > ?2 AND consumed_at IS NULL";
-const END_QUESTIONS: &str = "UPDATE attempts SET answer_by = ?2 WHERE subject = ?1 AND origin = 'onboarding' \
+const END_QUESTIONS: &str = "UPDATE attempts SET answer_by = ?2 WHERE subject = ?1 AND origin IN ('onboarding', 'settings') \
     AND held IS NOT NULL AND answer_by > ?2";
 const FORGET_BROWSERS: &str = "DELETE FROM portal_browsers WHERE session = ?1";
 const TAKE: &str = "UPDATE mails SET attempts = attempts + 1, due_at = ?2 WHERE id IN \

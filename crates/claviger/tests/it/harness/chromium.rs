@@ -102,7 +102,7 @@ pub(crate) async fn is_sound(window: &WebDriver, language: &str) {
             headings: all("h1").length,
             main: all("main").length,
             untitled: document.title.trim() === "",
-            inline: all("[style], style, script, [onclick], [onload]").length,
+            inline: all("[style], style, script:not([src]), [onclick], [onload]").length,
             nameless: all("a, button, input:not([type=hidden]), select, textarea").filter((e) => !named(e)).length,
             twice: ids.filter((id, at) => ids.indexOf(id) !== at),
             dangling: [...refers("aria-describedby"), ...refers("aria-labelledby")].filter((id) => !ids.includes(id)),
