@@ -9,6 +9,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::harness::browser::parameter;
 
 /// A session whose link is mailed to Anna.
 async fn mailed(world: &World) -> Value {
