@@ -17,6 +17,7 @@ use connect::refresh::spool::Spool;
 use connect::return_to::{AllowList, check_redirect_uri, is_loopback};
 use connect::stripe::StripeSettings;
 use connect::{Connect, Parts, Settings};
+use http_plane::brand::Brand;
 use http_plane::letters::Scribe;
 use http_plane::messages::Language;
 use http_plane::metrics::Metrics;
@@ -34,7 +35,7 @@ use vault::{Keyring, MasterKey, WrappedKey};
 use crate::config::groups::with_groups;
 use crate::config::layers::embedded_database;
 use crate::config::{Config, ConfigError, Database, Integration, LocaleTag, Outbound, Refresh, SecretSource};
-use crate::config::{mail, stripe};
+use crate::config::{mail, portal, stripe};
 use crate::restored::TrailMark;
 
 /// More calls at once, or a second, than any provider likes.
@@ -55,6 +56,7 @@ pub struct Checked {
     http: HttpClient,
     mailer: Option<Mailer>,
     stripe: Option<StripeSettings>,
+    brand: Brand,
     database: DatabaseAddresses,
     /// What deserves the operator's attention although it works.
     pub warnings: Vec<String>,
@@ -112,6 +114,8 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
         let problem = "is shorter than a day, in which mails are counted and onboardings end";
         return Err(ConfigError::setting("portal.retention", problem, "write \"1d\" or longer"));
     }
+    let announced = portal::announced(&config.portal, &integrations, &catalog)?;
+    let brand = portal::brand(config)?;
     let http = http_client(&config.outbound)?;
     let mailer = mail::mailer(config, &mut warnings)?;
     let stripe = stripe::settings(config, &http, &mut warnings)?;
@@ -126,8 +130,10 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
             refresh_before: config.connect.refresh_before.0,
             refresh: refresh_settings(&config.connect.refresh)?,
             subjects_must_exist: config.subjects.must_exist,
+            announced,
             integrations,
         },
+        brand,
         catalog,
         http,
         mailer,
@@ -477,7 +483,7 @@ async fn put_together(
         store: store.clone(),
         clock,
         public_url,
-        product_name: config.product_name.clone(),
+        brand: checked.brand,
         default_language,
         metrics: Metrics::new(|registry| {
             connect.refresh_metrics().register(registry);

@@ -7,6 +7,8 @@
 //! 5. The product gets a one-time link to our own hop, which binds the browser; or, with `binding=none`, the
 //!    provider's URL itself.
 
+use std::time::Duration;
+
 use model::pkce::Pkce;
 use model::{
     Actor, AttemptId, AuditEvent, Binding, CodeVerifier, GroupId, IntegrationId, Label, Origin, Outcome,
@@ -35,6 +37,8 @@ pub struct Request {
     pub integration: Option<IntegrationId>,
     /// At every integration of this group, with one consent.
     pub group: Option<GroupId>,
+    /// Only at these members of the group; `None` for all.
+    pub only: Option<Vec<IntegrationId>>,
     /// Under which label.
     pub label: Label,
     /// Scopes instead of the integration's.
@@ -88,9 +92,7 @@ impl Connect {
         let verifier = (integration.entry.pkce == Pkce::S256)
             .then(|| CodeVerifier::from_random(&vault::random::octets()))
             .map(|verifier| self.parts.keyring.seal(&id, &verifier));
-        let own_ttl =
-            settings.integrations.get(&integration.id).and_then(|configured| configured.attempt_ttl);
-        let ttl = own_ttl.unwrap_or(settings.attempt_ttl);
+        let ttl = self.attempt_ttl(&integration.id);
         let now = self.now();
         let attempt = Attempt {
             id,
@@ -158,7 +160,21 @@ impl Connect {
         if request.scopes.is_some() {
             return invalid("scopes", "leave them out: each member of the group asks for its own");
         }
-        self.members(group, &request.subject).await
+        let mut members = self.members(group, &request.subject).await?;
+        if let Some(only) = &request.only {
+            members.retain(|member| only.contains(&member.id));
+        }
+        if members.is_empty() {
+            return Err(Error::GroupNotConfigured { group: group.clone() });
+        }
+        Ok(members)
+    }
+
+    /// How long an attempt at this integration may take.
+    pub fn attempt_ttl(&self, integration: &IntegrationId) -> Duration {
+        let settings = &self.parts.settings;
+        let own = settings.integrations.get(integration).and_then(|configured| configured.attempt_ttl);
+        own.unwrap_or(settings.attempt_ttl)
     }
 
     /// The authorization request with its state (RFC 6749 §4.1.1) and its challenge (RFC 7636 §4.3).

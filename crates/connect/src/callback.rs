@@ -2,7 +2,7 @@
 //!
 //! 1. An `error` of the provider spends the attempt.
 //! 2. The state must be known, unused and unexpired; the path must be the integration's own; `iss`, where it comes,
-//!    must be the issuer that the attempt pinned (RFC 9207 §2.4).
+//!    must be the issuer that the attempt pinned (RFC 9207 §2.4). An attempt of a page that has expired goes to the settings page.
 //! 3. The browser must be the one that the hop bound.
 //! 4. The attempt is consumed, before the code is exchanged: of any number of callbacks with one state one goes on.
 //! 5. The code is exchanged (RFC 6749 §4.1.3) where the attempt was pinned to.
@@ -16,7 +16,7 @@ pub mod question;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{Binding, GroupId, IntegrationId, Origin, ProblemCode, Secret, SubjectId};
+use model::{Binding, GroupId, IntegrationId, Origin, ProblemCode, Secret, SubjectId, Timestamp};
 use provider::catalog::Entry;
 use store::attempts::Attempt;
 use vault::TokenHash;
@@ -143,6 +143,9 @@ impl Connect {
             return self.refuse(None, Reason { code: ProblemCode::InvalidState, word: "invalid" }).await;
         };
         let entry = self.entry(&attempt.provider)?;
+        if is_stale(&attempt, self.now()) {
+            return self.stale(attempt, state).await;
+        }
         self.check_standing(&attempt, &entry, arrival.path_id.as_deref(), parameters.iss).await?;
         let code = self.check_code(&attempt, parameters.code).await?;
 
@@ -217,6 +220,11 @@ impl Connect {
             None => None,
         };
         let Some(attempt) = consumed else {
+            if let (Some(state), Some(attempt)) = (parameters.state, &found)
+                && is_stale(attempt, self.now())
+            {
+                return self.stale(attempt.clone(), state).await;
+            }
             // Unknown, used or expired: nothing to spend, and nobody to send back.
             let word = match &found {
                 Some(attempt) if attempt.consumed_at.is_none() => "expired",
@@ -238,6 +246,22 @@ impl Connect {
             subject: attempt.subject,
             integration: attempt.integration,
             spent_cookie,
+        })
+    }
+
+    /// Step 2, for an attempt of a page that has expired: nothing is exchanged, and the person is told where tools are
+    /// connected at any time, since the step that the attempt began at may be long over.
+    async fn stale(&self, attempt: Attempt, state: &str) -> std::result::Result<Destination, Refusal> {
+        let code = ProblemCode::ExpiredState;
+        self.record_refusal(Some(&attempt), &Reason { code, word: "expired" }).await?;
+        let attempt = Attempt { return_to: Some(self.page_of(Origin::Settings)), ..attempt };
+        Ok(Destination {
+            failure: Some(code),
+            location: self.destination(&attempt, Some(code)),
+            group: self.group_of(&attempt),
+            spent_cookie: (attempt.binding == Binding::Cookie).then(|| hop::cookie_name(state)),
+            subject: attempt.subject,
+            integration: attempt.integration,
         })
     }
 
@@ -301,6 +325,11 @@ impl Connect {
         let reason = Reason { code: ProblemCode::ForeignBrowser, word: "foreign_browser" };
         self.refuse(Some(attempt), reason).await
     }
+}
+
+/// Whether an attempt of a page of ours was neither ended nor in time.
+fn is_stale(attempt: &Attempt, now: Timestamp) -> bool {
+    attempt.origin != Origin::Api && attempt.consumed_at.is_none() && attempt.expires_at <= now
 }
 
 /// Microsoft names it in the description (AADSTS90094), Google and others in `error`.

@@ -114,8 +114,8 @@ impl Listed {
             configured: client_id.is_some() && entry.endpoints(parameters, None).is_ok(),
             scopes: scopes.unwrap_or_else(|| entry.default_scopes.clone()),
             source,
-            entry,
             client_id,
+            entry,
         }
     }
 }
@@ -143,7 +143,7 @@ impl Connect {
     /// Every integration of the instance, by name.
     pub async fn integrations(&self) -> Result<Vec<Listed>> {
         let mut listed = BTreeMap::new();
-        for row in self.store().integrations.list().await? {
+        for row in self.store().integrations.list(None).await? {
             listed.insert(row.id.clone(), self.listed_row(row)?);
         }
         for (id, configured) in &self.parts.settings.integrations {

@@ -14,6 +14,7 @@ use vault::Keyring;
 
 use crate::integrations::ConfiguredIntegration;
 use crate::mail::Post;
+use crate::portal::buckets::Announced;
 use crate::refresh::metrics::RefreshMetrics;
 use crate::refresh::spool::Spool;
 use crate::refresh::{RefreshSettings, Refreshing};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub refresh: RefreshSettings,
     /// Whether only subjects that the backend made are served.
     pub subjects_must_exist: bool,
+    /// What the portal's pages announce.
+    pub announced: Vec<Announced>,
     /// The integrations of the configuration file.
     pub integrations: BTreeMap<IntegrationId, ConfiguredIntegration>,
 }

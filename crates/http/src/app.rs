@@ -6,6 +6,7 @@ use ::connect::Connect;
 use model::{Clock, SubjectId};
 use store::Store;
 
+use crate::brand::Brand;
 use crate::cookies::Cookies;
 use crate::messages::Language;
 use crate::metrics::Metrics;
@@ -24,8 +25,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Our own address, as browsers see it.
     pub public_url: String,
-    /// What a person calls the product, in titles and texts.
-    pub product_name: String,
+    /// The product, in titles and texts, with its colours and its logo.
+    pub brand: Brand,
     /// The language of a person who states none.
     pub default_language: Language,
     /// What is counted.

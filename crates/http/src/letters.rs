@@ -18,7 +18,7 @@ const MAX_NAME: usize = 60;
 /// More tools than these are "your tools".
 const MOST_TOOLS: usize = 3;
 
-const MONTHS: [&str; 12] = [
+pub(crate) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",
@@ -107,7 +107,7 @@ impl<'a> InvitationKind<'a> {
     /// By the page that it leads to.
     pub fn of(page: PortalPage, tools: &'a [String]) -> Self {
         match page {
-            PortalPage::Onboarding => Self::Tools { names: tools },
+            PortalPage::Onboarding | PortalPage::Settings => Self::Tools { names: tools },
             PortalPage::Stripe => Self::Stripe,
         }
     }

@@ -10,6 +10,7 @@
 //! - [`messages`]: the words that people read, in English and Estonian
 //! - [`cookies`]: the one place that sets a cookie
 
+pub mod brand;
 pub mod connect;
 pub mod cookies;
 pub mod extract;

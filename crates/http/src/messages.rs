@@ -81,6 +81,12 @@ impl Language {
     /// A message; `name.attribute` reads an attribute. Arguments are plain text: whoever puts the message into a page
     /// escapes it.
     pub fn text(self, name: &str, arguments: &[(&str, &str)]) -> String {
+        // The tests know every name; what is left is a name that they don't.
+        self.find(name, arguments).unwrap_or_else(|| name.to_owned())
+    }
+
+    /// The same, where there is such a message.
+    pub(crate) fn find(self, name: &str, arguments: &[(&str, &str)]) -> Option<String> {
         let (id, attribute) =
             name.split_once('.').map_or((name, None), |(id, attribute)| (id, Some(attribute)));
         let bundle = self.bundle();
@@ -89,15 +95,12 @@ impl Language {
             Some(attribute) => message.get_attribute(attribute).map(|attribute| attribute.value()),
             None => message.value(),
         });
-        let Some(pattern) = pattern else {
-            // The tests know every name; what is left is a name that they don't.
-            return name.to_owned();
-        };
+        let pattern = pattern?;
         let mut values = FluentArgs::new();
         for (name, value) in arguments {
             values.set(*name, *value);
         }
-        bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned()
+        Some(bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned())
     }
 
     /// A message without arguments, for templates.
@@ -117,6 +120,11 @@ impl Language {
         let arguments =
             [("product", product), ("integration", integration), ("before", before), ("after", after)];
         self.text(name, &arguments)
+    }
+
+    /// A part of a tool: the word of a noun (`provider::catalog::CHIP_NOUNS`), or a name as it is.
+    pub(crate) fn chip(self, chip: &str) -> String {
+        self.find(&format!("chip_{chip}"), &[]).unwrap_or_else(|| chip.to_owned())
     }
 
     /// A message with one argument, for templates.
@@ -153,6 +161,15 @@ mod tests {
                 for name in [code.word().to_owned(), format!("{code}.detail")] {
                     assert_ne!(language.text(&name, &[]), name, "{} lacks {name}", language.tag());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_noun_of_the_catalog_has_its_word_in_both_languages() {
+        for language in Language::ALL {
+            for noun in provider::catalog::CHIP_NOUNS {
+                assert_ne!(language.chip(noun), noun, "{} lacks chip_{noun}", language.tag());
             }
         }
     }

@@ -115,6 +115,13 @@ impl Problem {
         language.text(&format!("{}.detail", self.code), &self.borrowed())
     }
 
+    /// The same for a person who has come to a page: programs are told what to send, people what to do.
+    pub(crate) fn advice(&self, language: Language, product: &str) -> String {
+        let arguments = [&self.borrowed()[..], &[("product", product)]].concat();
+        let advice = language.find(&format!("{}.page", self.code), &arguments);
+        advice.unwrap_or_else(|| self.detail(language))
+    }
+
     #[cfg(test)]
     pub(crate) fn fields(&self) -> &[FieldProblem] {
         &self.details.fields

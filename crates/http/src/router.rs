@@ -52,10 +52,14 @@ fn public_routes() -> Router<App> {
         .route("/api/oauth/callback/{id}", get(callback::callback_of).head(no_head))
         .route("/portal/start/{token}", get(invitation::look).head(no_head).post(invitation::accept))
         .route("/portal/start/{token}/again", post(invitation::again))
-        .route("/portal/onboarding", get(pages::onboarding::page))
-        .route("/portal/onboarding/finish", post(pages::onboarding::finish))
-        .route("/portal/onboarding/{integration}/connect", post(pages::onboarding::connect))
-        .route("/portal/onboarding/{integration}/disconnect", post(pages::onboarding::disconnect))
+        .route("/portal", get(pages::portal::home))
+        .route("/portal/onboarding", get(pages::portal::onboarding::page))
+        .route("/portal/onboarding/finish", post(pages::portal::onboarding::finish))
+        .route("/portal/onboarding/{bucket}/connect", post(pages::portal::onboarding::connect))
+        .route("/portal/onboarding/{bucket}/disconnect", post(pages::portal::onboarding::disconnect))
+        .route("/portal/settings", get(pages::portal::settings::page))
+        .route("/portal/settings/{bucket}/connect", post(pages::portal::settings::connect))
+        .route("/portal/settings/{bucket}/disconnect", post(pages::portal::settings::disconnect))
         .route("/portal/done", get(invitation::done))
         .route(
             "/onboard-client",
@@ -70,6 +74,9 @@ fn public_routes() -> Router<App> {
             post(stripe::webhook).layer(DefaultBodyLimit::max(stripe::MAX_EVENT)),
         )
         .route("/assets/claviger.css", get(pages::assets::stylesheet))
+        .route("/assets/claviger.js", get(pages::assets::module))
+        .route("/assets/theme.css", get(pages::assets::theme))
+        .route("/assets/logo", get(pages::assets::logo))
 }
 
 /// Link previews and scanners ask with HEAD, which must not use up what works once.

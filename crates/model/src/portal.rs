@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum PortalPage {
     /// Connect your tools.
     Onboarding,
+    /// See what is connected, connect again, disconnect.
+    Settings,
     /// Get paid through Stripe.
     Stripe,
 }
@@ -17,13 +19,19 @@ impl PortalPage {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Onboarding => "onboarding",
+            Self::Settings => "settings",
             Self::Stripe => "stripe",
         }
     }
 
+    /// Whether tools are connected there. Whoever may open one of these pages may open the other.
+    pub const fn is_about_tools(self) -> bool {
+        matches!(self, Self::Onboarding | Self::Settings)
+    }
+
     /// Reads the word back.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Onboarding, Self::Stripe].into_iter().find(|page| page.word() == word)
+        [Self::Onboarding, Self::Settings, Self::Stripe].into_iter().find(|page| page.word() == word)
     }
 }
 

@@ -161,6 +161,8 @@ problem_codes! {
     InvitationExpired => 400, "invitation_expired", None;
     /// What the link leads to is done.
     AlreadyDone => 409, "already_done", None;
+    /// The browser keeps no cookies, so that it can't be known again.
+    CookiesNeeded => 400, "cookies_needed", None;
     /// The page needs a link that was opened in this browser.
     PortalSessionNeeded => 401, "portal_session_needed", None;
     // Stripe

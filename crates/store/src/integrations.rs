@@ -42,8 +42,8 @@ pub trait Integrations: Send + Sync {
     async fn put(&self, row: &IntegrationRow) -> Result<()>;
     /// Reads one, of exactly this owner.
     async fn get(&self, id: &IntegrationId, subject: Option<&SubjectId>) -> Result<Option<IntegrationRow>>;
-    /// All of the whole instance, by name.
-    async fn list(&self) -> Result<Vec<IntegrationRow>>;
+    /// All of exactly this owner, by name.
+    async fn list(&self, subject: Option<&SubjectId>) -> Result<Vec<IntegrationRow>>;
     /// Removes it; tells whether it was there.
     async fn remove(&self, id: &IntegrationId, subject: Option<&SubjectId>) -> Result<bool>;
 }

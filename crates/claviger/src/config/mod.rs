@@ -4,13 +4,14 @@
 //! - [`layers`]: the four layers become one table
 //! - [`secret`]: the one type of all secrets
 //! - [`groups`]: one app for all members of a group
-//! - [`mod@mail`]: the mail server; [`mod@stripe`]: Stripe
+//! - [`mod@mail`]: the mail server; [`mod@stripe`]: Stripe; [`mod@portal`]: what customers see
 //! - [`mod@duration`]: how durations are written
 
 pub mod duration;
 pub mod groups;
 pub mod layers;
 pub mod mail;
+pub mod portal;
 pub mod secret;
 pub mod stripe;
 
@@ -24,6 +25,7 @@ pub use duration::HumanDuration;
 pub use groups::Group;
 pub use layers::{ConfigError, Flags, load};
 pub use mail::Mail;
+pub use portal::Portal;
 pub use secret::SecretSource;
 pub use stripe::Stripe;
 
@@ -69,13 +71,6 @@ pub struct Database {
     pub migrate_url: Option<SecretSource>,
     pub migrate: bool,
     pub cache_entries: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
-pub struct Portal {
-    pub retention: HumanDuration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Actor, AuditEvent, Outcome, ProblemCode, Secret};
+use model::{Actor, AuditEvent, GroupId, Label, Origin, Outcome, ProblemCode, Secret};
 use provider::answer::{AnswerError, Class};
 use store::attempts::Attempt;
 use tracing::{info, warn};
@@ -107,6 +107,15 @@ impl Connect {
             if let Some(code) = failure {
                 query.append_pair("code", code.word());
             }
+            if attempt.origin != Origin::Api && attempt.label != Label::default() {
+                query.append_pair("label", attempt.label.as_str());
+            }
+        }
+        // Our pages tell a failure at its row.
+        if attempt.origin != Origin::Api && failure.is_some() {
+            let group = self.entry(&attempt.provider).ok().and_then(|entry| entry.group.clone());
+            let row = group.as_ref().map_or(attempt.integration.as_str(), GroupId::as_str);
+            url.set_fragment(Some(row));
         }
         Some(url.into())
     }

@@ -2,11 +2,12 @@
 //!
 //! 1. The product makes one. A link that it opens itself works once and lives for minutes; one that is mailed lives for days,
 //!    and can be used again until the person is done.
-//! 2. The person comes ([`visit`]): the link becomes a cookie, or, at Stripe's page, an onboarding ([`crate::stripe`]).
+//! 2. The person comes ([`visit`]) and sees what can be connected ([`buckets`]): the link becomes a cookie, or, at Stripe's page, an onboarding ([`crate::stripe`]).
 //! 3. It ends when the person is done, when it is withdrawn, or with time.
 //!
 //! A link carries 256 random bits, and only their hash is kept; a mail that is not sent yet has them sealed.
 
+pub mod buckets;
 pub mod visit;
 
 use std::time::Duration;
@@ -246,16 +247,18 @@ impl Connect {
             return Err(Error::InvalidParameter { name: "expiresIn", rule });
         }
         match invitation.page {
-            PortalPage::Onboarding => self.check_integrations(invitation.integrations.as_deref()).await?,
+            PortalPage::Onboarding | PortalPage::Settings => {
+                self.check_integrations(invitation.integrations.as_deref()).await?;
+            }
             PortalPage::Stripe if self.parts.stripe.is_none() => return Err(Error::StripeNotConfigured),
             PortalPage::Stripe if invitation.integrations.is_some() => {
-                let rule = "is for the onboarding page alone".to_owned();
+                let rule = "is for the pages onboarding and settings".to_owned();
                 return Err(Error::InvalidParameter { name: "integrations", rule });
             }
             // Stripe sends the person to the address of the configuration.
             PortalPage::Stripe if invitation.return_to.is_some() => {
-                let rule =
-                    "is for the onboarding page alone; after Stripe comes stripe.success_url".to_owned();
+                let rule = "is for the pages onboarding and settings; after Stripe comes stripe.success_url"
+                    .to_owned();
                 return Err(Error::InvalidParameter { name: "returnTo", rule });
             }
             PortalPage::Stripe => {}
@@ -311,7 +314,7 @@ impl Connect {
 pub(crate) fn link(public_url: &str, page: PortalPage, token: &LinkToken) -> Secret<String> {
     let token = token.expose();
     Secret::new(match page {
-        PortalPage::Onboarding => format!("{public_url}/portal/start/{token}"),
+        PortalPage::Onboarding | PortalPage::Settings => format!("{public_url}/portal/start/{token}"),
         PortalPage::Stripe => format!("{public_url}/onboard-client?token={token}"),
     })
 }

@@ -11,6 +11,7 @@ use model::{Actor, IntegrationId, MailStatus, PortalPage, Secret};
 use store::portal::PortalSession;
 use vault::TokenHash;
 
+use super::buckets::Bucket;
 use crate::{Connect, Error, Result};
 
 /// How long a browser that opened a link may use the page.
@@ -49,10 +50,11 @@ impl Connect {
         Ok(Offer { session, name, language, tools })
     }
 
-    /// The session of a link that works, else why it does not.
+    /// The session of a link to `page`, or to another about tools where that is, if it works; else why it does not.
     pub(crate) async fn standing_link(&self, token: &str, page: PortalPage) -> Result<PortalSession> {
         let session = self.store().portal.of_link(&TokenHash::of(token)).await?;
-        let session = session.filter(|session| session.page == page).ok_or(Error::InvalidLink)?;
+        let is_here = |session: &PortalSession| session.page.is_about_tools() == page.is_about_tools();
+        let session = session.filter(is_here).ok_or(Error::InvalidLink)?;
         if session.completed_at.is_some() {
             return Err(Error::AlreadyDone);
         }
@@ -65,7 +67,7 @@ impl Connect {
         Err(Error::InvalidLink)
     }
 
-    /// Uses a link to the onboarding page.
+    /// Uses a link to a page about tools.
     pub async fn enter(&self, token: &str) -> Result<Entered> {
         self.standing_link(token, PortalPage::Onboarding).await?;
         let now = self.now();
@@ -104,21 +106,23 @@ impl Connect {
             let by = Actor::Browser(Some(session.subject.clone()));
             self.tell(session, "portal_session.completed", by).await?;
         }
+        Ok(self.way_back(session))
+    }
+
+    /// Where the product wants the person back.
+    pub fn way_back(&self, session: &PortalSession) -> Option<String> {
         // Checked when the session was made, and again now: the operator may have shortened the list.
         let allowed = |url: &str| self.parts.settings.return_to.check(url).map(String::from);
-        Ok(session.return_to.as_deref().and_then(allowed))
+        session.return_to.as_deref().and_then(allowed)
     }
 
     /// What can be connected on a session's page, by the names that people know.
     pub(crate) async fn tools(&self, session: &PortalSession) -> Result<Vec<String>> {
-        if session.page != PortalPage::Onboarding {
+        if !session.page.is_about_tools() {
             return Ok(Vec::new());
         }
-        let listed = self.integrations().await?;
-        let offered = listed.into_iter().filter(|listed| listed.configured && offers(session, &listed.id));
-        let mut names: Vec<String> = offered.map(|listed| listed.entry.display_name.clone()).collect();
-        names.sort();
-        Ok(names)
+        let buckets = self.shelf(session).await?.buckets.into_iter();
+        Ok(buckets.filter(Bucket::is_connectable).map(|bucket| bucket.name).collect())
     }
 }
 

@@ -3,6 +3,7 @@ keys_kept = Keys kept by Claviger
 provider_said = The provider said:
 error_code = Code
 error_reference = Reference
+back_to_tools = Back to your tools
 
 connected_page = { $integration } is connected
     .detail = { $product } can use it from now on. You can close this window.
@@ -17,15 +18,16 @@ onboarding = Connect your tools
     .lead = Connect the tools that { $product } should work with. You can add or remove tools at any time.
     .tools = Tools
     .assurance = You sign in at the tool itself, so { $product } never sees your password. You can disconnect at any time.
-onboarding_empty = The tools that you can connect will be listed here. An operator sets them up under [integrations] in claviger.toml.
+nothing_to_connect = There is nothing to connect yet. As soon as { $product } offers a tool, it stands here. You need do nothing.
 
 next = Next
     .help = Connect one tool to go on.
+    .waiting = One moment…
 onboarding_done = You are done
     .detail = { $product } can use what you connected from now on. You can close this window.
 
 invitation = Invitation
-    .for = For { $name }
+    .for = For
     .again = Email me a new link
     .again_to = It goes to the address that was invited.
 invitation_sent = A new link is on its way
@@ -35,19 +37,88 @@ invitation_not_sent = The mail could not be sent
 stripe_done = Stripe is connected
     .detail = { $product } knows your account from now on. You can close this window.
 
+settings = Settings
+    .integrations = Integrations
+    .empty = Nothing is connected yet. What you connect stands here with its account and with what { $product } may do there.
+    .assurance = Disconnecting never deletes what is stored at the tool itself.
+back_to = Back to { $product }
+
 connected = Connected
     .as = as
-broken = Needs you again.
-    .detail = { $integration } ended the access. Connect again.
+    .checked = checked
+partly = Partly connected
+    .missing = Still to connect: { $missing }.
+broken = Needs you again
+    .was = was connected as
+    .grant_revoked = { $integration } ended { $product }’s access { $when }, as tools do when a password changes. Nothing that { $product } already read is lost. Connect again to go on.
+    .interaction_required = { $integration } has wanted you to sign in again since { $when }. Nothing that { $product } already read is lost. Connect again to go on.
+    .no_refresh_token = { $integration } gave access for a limited time, which was over { $when }. Nothing that { $product } already read is lost. Connect again to go on.
+    .grant_ended = The access to { $integration } was over { $when }, since it is given for a fixed time. Nothing that { $product } already read is lost. Connect again to go on.
+    .inactivity = { $integration } ended { $product }’s access { $when }, because it had not been used for long. Nothing that { $product } already read is lost. Connect again to go on.
+    .answer_lost = An answer of { $integration } was lost { $when }, and { $product } can’t go on without it. Nothing that { $product } already read is lost. Connect again to go on.
+not_set_up = { $product } can’t connect { $integration } again at the moment, because it is not set up for that any more. Nothing is lost, and you need do nothing.
+scopes = What { $product } may do there
+scopes_lacking = { $product } asks for more than it was allowed: { $scopes }. Connect again and allow it, or leave it as it is.
 coming_soon = Coming soon
 connect = Connect
+    .rest = Connect the rest
 reconnect = Reconnect
 try_again = Try again
+opening = Opening { $integration }…
 disconnect = Disconnect
     .question = Disconnect { $integration }?
-    .detail = { $product } will forget its key and stop reading. What it already made stays.
+    .detail = { $product } will give its key back and stop reading. What it already made stays.
     .keep = Keep connected
+disconnecting = Disconnecting…
 
+failed = { $integration } is not connected
+    .stays = { $integration } stays connected as it was
+failed_access_denied = You chose not to allow it, and nothing was shared. Try again when you like.
+failed_admin_consent_required = Your organisation lets only an administrator approve new applications. Nothing was shared. Ask them to approve { $product }, then try again.
+failed_expired_state = Connecting took longer than { $minutes } minutes, so it was stopped. Nothing was changed. Connect again.
+failed_provider_unavailable = { $integration } is not answering. Nothing was changed. Try again in a few minutes.
+failed_provider_configuration = { $integration } does not accept { $product } at the moment. Nothing was changed, and it is not your mistake. Tell { $product }.
+failed_account_kept = You signed in with another account and kept the one from before. Nothing was changed. To switch, connect again.
+failed_other = { $integration } did not complete the approval. Nothing was changed. Try again.
+
+chip_accounts = Accounts
+chip_boards = Boards
+chip_calendar = Calendar
+chip_comments = Comments
+chip_commits = Commits
+chip_contacts = Contacts
+chip_deals = Deals
+chip_documents = Documents
+chip_files = Files
+chip_invoices = Invoices
+chip_issues = Issues
+chip_mail = Mail
+chip_meetings = Meetings
+chip_messages = Messages
+chip_notes = Notes
+chip_orders = Orders
+chip_projects = Projects
+chip_pull_requests = Pull requests
+chip_recordings = Recordings
+chip_reviews = Reviews
+chip_tasks = Tasks
+chip_tickets = Tickets
+
+on_day =
+    on { $day }{"\u00A0"}{ $month ->
+        [january] January
+        [february] February
+        [march] March
+        [april] April
+        [may] May
+        [june] June
+        [july] July
+        [august] August
+        [september] September
+        [october] October
+        [november] November
+       *[december] December
+    }
 just_now = just now
 minutes_ago = { $number } min ago
 hours_ago = { $number } h ago

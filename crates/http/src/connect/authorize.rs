@@ -69,6 +69,7 @@ pub async fn authorize(
             subject,
             integration: parameters.provider,
             group: parameters.group,
+            only: None,
             label: parameters.label,
             scopes: parameters.scopes.map(|scopes| Scopes::parse(&scopes, ",")),
             return_to: parameters.return_to,

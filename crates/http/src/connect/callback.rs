@@ -65,7 +65,7 @@ async fn end(
         Ok(destination) => {
             app.metrics.attempt(destination.failure.map_or("completed", |code| code.word()));
             forget(&app, &mut answer_headers, destination.spent_cookie.as_deref());
-            arrive(&app, language, context, &mut answer_headers, &destination)?
+            arrive(&app, language, context, &headers, &mut answer_headers, &destination)?
         }
         Err(Refusal::Refused { code, description, spent_cookie }) => {
             app.metrics.attempt(code.word());
@@ -82,6 +82,7 @@ fn arrive(
     app: &App,
     language: crate::messages::Language,
     context: RequestContext,
+    asked_with: &HeaderMap,
     headers: &mut HeaderMap,
     destination: &Destination,
 ) -> Result<Response, Problem> {
@@ -91,7 +92,7 @@ fn arrive(
         (None, None) => pages::connected::address(app, destination),
         (None, Some(code)) => {
             let problem = Problem::new(code);
-            return Ok(pages::error::page(app, language, &problem, context.id));
+            return Ok(pages::error::page(app, language, &problem, context.id, asked_with));
         }
     };
     headers.insert(LOCATION, location(&address)?);

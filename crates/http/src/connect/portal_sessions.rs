@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_hours(30 * 24);
 pub struct Create {
     #[schema(value_type = String)]
     subject: SubjectId,
-    /// `onboarding`: connect your tools. `stripe`: get an account at Stripe.
+    /// `onboarding`: connect your tools. `settings`: see what is connected, connect again, disconnect. `stripe`: get an account at Stripe.
     #[schema(value_type = String, example = "onboarding")]
     page: PortalPage,
     /// What may be connected there; without it everything that is configured. 1 to 50 names.

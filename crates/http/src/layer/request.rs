@@ -39,6 +39,8 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(RequestContext { id });
 
     let pattern = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    let wants_page = wants_page && pages::is_for_people(pattern);
+    let asked_with = wants_page.then(|| request.headers().clone());
     // At every level, so that the id of an answer finds what was logged. A token that is handed out logs nothing, and
     // would pay a sixth of its instructions for a span that nobody reads.
     let make_span = || error_span!("request", request_id = %id, method = %method, route = pattern);
@@ -51,10 +53,9 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     if let Some(problem) = problem {
         // RFC 9110 §15.5.6: a 405 says what is allowed.
         let allow = response.headers_mut().remove(ALLOW);
-        response = if wants_page && pages::is_for_people(pattern) {
-            pages::error::page(&app, language, &problem, id)
-        } else {
-            problem.document(language, id)
+        response = match &asked_with {
+            Some(headers) => pages::error::page(&app, language, &problem, id, headers),
+            None => problem.document(language, id),
         };
         if let Some(allow) = allow {
             response.headers_mut().insert(ALLOW, allow);

@@ -15,6 +15,7 @@ use url::form_urlencoded;
 
 use super::{Forms, connected, error, render};
 use crate::App;
+use crate::brand::Brand;
 use crate::connect::hop::location;
 use crate::extract::{Path, SpokenLanguage};
 use crate::layer::RequestContext;
@@ -25,7 +26,7 @@ use crate::problem::Problem;
 #[template(path = "account.html")]
 struct Page<'a> {
     language: Language,
-    product: &'a str,
+    product: &'a Brand,
     integration: &'a str,
     before: &'a str,
     after: &'a str,
@@ -41,7 +42,7 @@ pub async fn page(
     let asked = app.connect.asked(&link).await?;
     let template = Page {
         language,
-        product: &app.product_name,
+        product: &app.brand,
         integration: &asked.integration,
         before: name(&asked.before),
         after: name(&asked.after),
@@ -56,6 +57,7 @@ pub async fn answer(
     Path(link): Path<String>,
     SpokenLanguage(language): SpokenLanguage,
     Extension(context): Extension<RequestContext>,
+    asked_with: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let answer = choice(&body)?;
@@ -65,7 +67,7 @@ pub async fn answer(
         (Some(address), _) => address.clone(),
         (None, None) => connected::address(&app, &destination),
         (None, Some(code)) => {
-            return Ok(error::page(&app, language, &Problem::new(code), context.id));
+            return Ok(error::page(&app, language, &Problem::new(code), context.id, &asked_with));
         }
     };
     let headers = HeaderMap::from_iter([(LOCATION, location(&address)?)]);

@@ -4,10 +4,12 @@ use askama::Template;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::response::{IntoResponse, Response};
-use model::RequestId;
+use model::{ProblemCode, RequestId};
 
 use super::{Forms, render};
 use crate::App;
+use crate::brand::Brand;
+use crate::extract::PORTAL_COOKIE;
 use crate::messages::Language;
 use crate::problem::Problem;
 
@@ -15,17 +17,25 @@ use crate::problem::Problem;
 #[template(path = "error.html")]
 struct Error<'a> {
     language: Language,
-    product: &'a str,
+    product: &'a Brand,
     title: String,
     detail: String,
     description: Option<&'a str>,
     code: &'static str,
     reference: String,
+    /// Whether the browser has a portal's page to go back to.
+    may_go_back: bool,
 }
 
 /// The page of a problem.
-pub(crate) fn page(app: &App, language: Language, problem: &Problem, request: RequestId) -> Response {
-    with_description(app, language, problem, None, request)
+pub(crate) fn page(
+    app: &App,
+    language: Language,
+    problem: &Problem,
+    request: RequestId,
+    headers: &HeaderMap,
+) -> Response {
+    with_description(app, language, problem, None, request, headers)
 }
 
 /// A callback that was refused: a page for a browser, a problem document for a program. The provider's own description
@@ -40,7 +50,7 @@ pub(crate) fn callback(
 ) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
-        return with_description(app, language, problem, description, request);
+        return with_description(app, language, problem, description, request, headers);
     }
     let problem = problem.clone();
     match description {
@@ -55,15 +65,19 @@ fn with_description(
     problem: &Problem,
     description: Option<&str>,
     request: RequestId,
+    headers: &HeaderMap,
 ) -> Response {
+    let cookies = app.cookies().read(headers);
+    let has_session = cookies.iter().any(|(name, _)| name == PORTAL_COOKIE);
     let template = Error {
         language,
-        product: &app.product_name,
+        product: &app.brand,
         title: problem.title(language),
-        detail: problem.detail(language),
+        detail: problem.advice(language, &app.brand),
         description,
         code: problem.code.word(),
         reference: request.to_string(),
+        may_go_back: has_session && problem.code != ProblemCode::PortalSessionNeeded,
     };
     let mut response = render(problem.status(), language, &template, Forms::Ours);
     problem.headers(response.headers_mut());

@@ -8,14 +8,15 @@ use ::connect::portal::visit::Offer;
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{ACCEPT, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use model::{MailStatus, PortalPage, ProblemCode};
 use serde_json::json;
 
-use super::{Forms, note, render, with_form};
+use super::{Forms, note, portal, render, with_form};
 use crate::App;
+use crate::brand::Brand;
 use crate::connect::hop::location;
 use crate::connect::stripe::{address, go, once};
 use crate::extract::{OwnForm, PORTAL_COOKIE, Path};
@@ -28,7 +29,7 @@ use crate::problem::Problem;
 #[template(path = "invitation.html")]
 struct Invitation<'a> {
     language: Language,
-    product: &'a str,
+    product: &'a Brand,
     title: String,
     how: String,
     name: Option<&'a str>,
@@ -41,7 +42,7 @@ struct Invitation<'a> {
 #[template(path = "invitation_expired.html")]
 struct Expired<'a> {
     language: Language,
-    product: &'a str,
+    product: &'a Brand,
     action: &'a str,
     code: &'static str,
     reference: String,
@@ -161,7 +162,7 @@ pub(super) async fn enter(app: &App, token: &str) -> Result<Response, Problem> {
     let entered = app.connect.enter(token).await?;
     let mut headers = HeaderMap::new();
     headers.insert(SET_COOKIE, app.cookies().set(PORTAL_COOKIE, &entered.cookie, entered.max_age));
-    headers.insert(LOCATION, HeaderValue::from_static("/portal/onboarding"));
+    headers.insert(LOCATION, location(&portal::path_on_entering(entered.session.page))?);
     Ok((StatusCode::SEE_OTHER, headers).into_response())
 }
 
@@ -174,12 +175,12 @@ fn invitation(app: &App, headers: &HeaderMap, offer: &Offer, action: &str) -> Re
     let language = language(app, headers, offer.language.as_deref());
     let words = letters::Words::of(
         language,
-        &app.product_name,
+        &app.brand,
         letters::InvitationKind::of(offer.session.page, &offer.tools),
     );
     let template = Invitation {
         language,
-        product: &app.product_name,
+        product: &app.brand,
         title: words.title,
         how: words.how,
         button: words.button,
@@ -194,7 +195,7 @@ fn expired(app: &App, headers: &HeaderMap, action: &str, context: RequestContext
     let language = language(app, headers, None);
     let template = Expired {
         language,
-        product: &app.product_name,
+        product: &app.brand,
         action,
         code: ProblemCode::InvitationExpired.word(),
         reference: context.id.to_string(),

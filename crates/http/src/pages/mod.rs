@@ -5,8 +5,9 @@ pub mod assets;
 pub mod connected;
 pub mod error;
 pub mod invitation;
-pub mod onboarding;
+pub mod portal;
 
+mod moment;
 mod note;
 
 use askama::Template;
@@ -20,7 +21,7 @@ use crate::problem::Problem;
 
 /// Whether a problem at this route is shown to a person who asks for a page.
 pub(crate) fn is_for_people(route: &str) -> bool {
-    ["/connect/", "/onboard-client", "/portal", "/api/oauth/callback", "unknown"]
+    ["/connect/", "/onboard-client", "/portal", "/api/oauth/callback", "/assets/", "unknown"]
         .iter()
         .any(|prefix| route.starts_with(prefix))
 }
@@ -42,12 +43,12 @@ fn render(status: StatusCode, language: Language, template: &impl Template, form
     };
     let policy = match forms {
         Forms::Ours => {
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; \
-             form-action 'self'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
+             frame-ancestors 'none'; form-action 'self'"
         }
         Forms::Provider => {
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; \
-             form-action 'self' https: http:"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
+             frame-ancestors 'none'; form-action 'self' https: http:"
         }
     };
     let mut response = (status, html).into_response();

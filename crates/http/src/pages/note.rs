@@ -6,13 +6,14 @@ use axum::response::Response;
 
 use super::{Forms, render};
 use crate::App;
+use crate::brand::Brand;
 use crate::messages::Language;
 
 #[derive(Template)]
 #[template(path = "note.html")]
 struct Note<'a> {
     language: Language,
-    product: &'a str,
+    product: &'a Brand,
     title: String,
     detail: String,
 }
@@ -24,7 +25,7 @@ pub(super) fn page(app: &App, language: Language, name: &str) -> Response {
 
 /// The same under a title of its own.
 pub(super) fn titled(app: &App, language: Language, name: &str, title: String) -> Response {
-    let detail = language.with(&format!("{name}.detail"), "product", &app.product_name);
-    let template = Note { language, product: &app.product_name, title, detail };
+    let detail = language.with(&format!("{name}.detail"), "product", &app.brand);
+    let template = Note { language, product: &app.brand, title, detail };
     render(StatusCode::OK, language, &template, Forms::Ours)
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::address;
 use super::check_tokens;
 use super::entry::{
-    CallAuthentication, Entry, Flow, Group, Method, Placement, RefreshBehaviour, Rotation, Validation,
+    CHIP_NOUNS, CallAuthentication, Entry, Flow, Group, Method, Placement, RefreshBehaviour, Rotation,
+    Validation,
 };
 use super::template::{Part, Template};
 
@@ -30,7 +31,27 @@ pub(super) fn require(holds: bool, key: &str, problem: &str) -> Checked {
 
 /// Checks one group.
 pub fn group(group: &Group) -> Checked {
-    text("display_name", &group.display_name, 64)
+    text("display_name", &group.display_name, 64)?;
+    group.logo.as_deref().map_or(Ok(()), initials)
+}
+
+fn initials(logo: &str) -> Checked {
+    let initials = (1..=3).contains(&logo.len()) && logo.bytes().all(|b| b.is_ascii_alphanumeric());
+    require(initials, "logo", "write one to three letters or digits")
+}
+
+fn chips(chips: &[String]) -> Checked {
+    require(chips.len() <= 8, "chips", "name at most 8 parts")?;
+    for (index, chip) in chips.iter().enumerate() {
+        let key = format!("chips.{index}");
+        text(&key, chip, 32)?;
+        let is_name = chip.chars().next().is_some_and(char::is_uppercase);
+        if !is_name && !CHIP_NOUNS.contains(&chip.as_str()) {
+            let known = CHIP_NOUNS.join(", ");
+            return fault(key, format!("write a name with a capital letter, or one of these words: {known}"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks one entry by itself.
@@ -85,9 +106,8 @@ pub(super) fn text(key: &str, value: &str, max: usize) -> Checked {
 
 fn words(entry: &Entry) -> Checked {
     text("display_name", &entry.display_name, 64)?;
-    let logo = &entry.logo;
-    let initials = (1..=3).contains(&logo.len()) && logo.bytes().all(|b| b.is_ascii_alphanumeric());
-    require(initials, "logo", "write one to three letters or digits")?;
+    initials(&entry.logo)?;
+    chips(&entry.chips)?;
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     let category = (1..=32).contains(&entry.category.len()) && entry.category.bytes().all(word);
     require(category, "category", "write 1 to 32 characters of a-z 0-9 _")?;

@@ -15,6 +15,32 @@ pub use super::recipe::*;
 use super::template::{AccessHeader, Template};
 pub use super::tokens::*;
 
+/// The common nouns of [`Entry::chips`]; what has a name of its own is written with it.
+pub const CHIP_NOUNS: [&str; 22] = [
+    "accounts",
+    "boards",
+    "calendar",
+    "comments",
+    "commits",
+    "contacts",
+    "deals",
+    "documents",
+    "files",
+    "invoices",
+    "issues",
+    "mail",
+    "meetings",
+    "messages",
+    "notes",
+    "orders",
+    "projects",
+    "pull_requests",
+    "recordings",
+    "reviews",
+    "tasks",
+    "tickets",
+];
+
 /// How one third party speaks OAuth.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +53,10 @@ pub struct Entry {
     pub logo: String,
     /// What kind of tool it is: `crm`, `developer_tools` …; 1 to 32 characters of `a-z 0-9 _`.
     pub category: String,
+    /// What a person finds in it, in one to three words each: a name, which begins with a capital letter, or one of
+    /// [`CHIP_NOUNS`], for which every language has its word; at most 8.
+    #[serde(default)]
+    pub chips: Vec<String>,
     /// Where its documentation of OAuth stands; https.
     pub documentation: String,
     /// Members of one group share one consent and one app.
@@ -316,6 +346,16 @@ pub struct Group {
     pub id: GroupId,
     /// What a person calls it; 1 to 64 characters.
     pub display_name: String,
+    /// One to three letters or digits for a mark; without it the first two of the name.
+    pub logo: Option<String>,
+}
+
+impl Group {
+    /// The letters of its mark.
+    pub fn mark(&self) -> String {
+        let first = || self.display_name.chars().filter(|c| c.is_alphanumeric()).take(2);
+        self.logo.clone().unwrap_or_else(|| first().flat_map(char::to_uppercase).collect())
+    }
 }
 
 const fn s256() -> Pkce {

@@ -20,7 +20,7 @@ const GET: &str =
 const LIST: &str = concat!(
     "SELECT ",
     integration_columns!(),
-    " FROM integrations WHERE subject = '' ORDER BY id COLLATE \"C\""
+    " FROM integrations WHERE subject = $1 ORDER BY id COLLATE \"C\""
 );
 const REMOVE: &str = "DELETE FROM integrations WHERE subject = $1 AND id = $2";
 
@@ -34,8 +34,8 @@ impl Integrations for Postgres {
         self.find(GET, &[value::owner(subject), Value::word(id)], rows::integration).await
     }
 
-    async fn list(&self) -> Result<Vec<IntegrationRow>> {
-        self.all(LIST, &[], rows::integration).await
+    async fn list(&self, subject: Option<&SubjectId>) -> Result<Vec<IntegrationRow>> {
+        self.all(LIST, &[value::owner(subject)], rows::integration).await
     }
 
     async fn remove(&self, id: &IntegrationId, subject: Option<&SubjectId>) -> Result<bool> {

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Transaction};
-use model::{MailId, MailStatus, PortalPage, PortalSessionId, SubjectId, Timestamp};
+use model::{MailId, MailStatus, PortalSessionId, SubjectId, Timestamp};
 use vault::TokenHash;
 
 use super::{ANSWER_TIMEOUT, Postgres, execute, find, settle};
@@ -55,9 +55,9 @@ const WITHDRAW: &str = concat!(
     portal_session_columns!()
 );
 /// What was begun at the onboarding page ends.
-const END_ATTEMPTS: &str = "UPDATE attempts SET expires_at = $2 WHERE subject = $1 AND origin = 'onboarding' \
+const END_ATTEMPTS: &str = "UPDATE attempts SET expires_at = $2 WHERE subject = $1 AND origin IN ('onboarding', 'settings') \
     AND expires_at > $2 AND consumed_at IS NULL";
-const END_QUESTIONS: &str = "UPDATE attempts SET answer_by = $2 WHERE subject = $1 AND origin = 'onboarding' \
+const END_QUESTIONS: &str = "UPDATE attempts SET answer_by = $2 WHERE subject = $1 AND origin IN ('onboarding', 'settings') \
     AND held IS NOT NULL AND answer_by > $2";
 const FORGET_BROWSERS: &str = "DELETE FROM portal_browsers WHERE session = $1";
 const TAKE: &str = concat!(
@@ -273,7 +273,7 @@ async fn withdraw(
     let transaction = client.transaction().await?;
     let withdrawn = find(&transaction, WITHDRAW, &values, portal::session).await?;
     if let Some(session) = &withdrawn {
-        if session.page == PortalPage::Onboarding {
+        if session.page.is_about_tools() {
             let begun = [Value::word(&session.subject), now.into()];
             execute(&transaction, END_ATTEMPTS, &begun).await?;
             execute(&transaction, END_QUESTIONS, &begun).await?;

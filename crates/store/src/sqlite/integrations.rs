@@ -17,7 +17,7 @@ const PUT: &str = concat!(
 const GET: &str =
     concat!("SELECT ", integration_columns!(), " FROM integrations WHERE subject = ?1 AND id = ?2");
 const LIST: &str =
-    concat!("SELECT ", integration_columns!(), " FROM integrations WHERE subject = '' ORDER BY id");
+    concat!("SELECT ", integration_columns!(), " FROM integrations WHERE subject = ?1 ORDER BY id");
 const REMOVE: &str = "DELETE FROM integrations WHERE subject = ?1 AND id = ?2";
 
 #[async_trait]
@@ -32,8 +32,9 @@ impl Integrations for Sqlite {
         self.readers.read(|database| find(database, GET, &values, rows::integration))
     }
 
-    async fn list(&self) -> Result<Vec<IntegrationRow>> {
-        self.scan(|database| all(database, LIST, &[], rows::integration)).await
+    async fn list(&self, subject: Option<&SubjectId>) -> Result<Vec<IntegrationRow>> {
+        let values = [value::owner(subject)];
+        self.scan(move |database| all(database, LIST, &values, rows::integration)).await
     }
 
     async fn remove(&self, id: &IntegrationId, subject: Option<&SubjectId>) -> Result<bool> {

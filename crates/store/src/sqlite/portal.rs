@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use model::{MailId, MailStatus, PortalPage, PortalSessionId, SubjectId, Timestamp};
+use model::{MailId, MailStatus, PortalSessionId, SubjectId, Timestamp};
 use rusqlite::Connection as Database;
 use vault::TokenHash;
 
@@ -53,9 +53,9 @@ const WITHDRAW: &str = concat!(
     portal_session_columns!()
 );
 /// What was begun at the onboarding page ends.
-const END_ATTEMPTS: &str = "UPDATE attempts SET expires_at = ?2 WHERE subject = ?1 AND origin = 'onboarding' \
+const END_ATTEMPTS: &str = "UPDATE attempts SET expires_at = ?2 WHERE subject = ?1 AND origin IN ('onboarding', 'settings') \
     AND expires_at > ?2 AND consumed_at IS NULL";
-const END_QUESTIONS: &str = "UPDATE attempts SET answer_by = ?2 WHERE subject = ?1 AND origin = 'onboarding' \
+const END_QUESTIONS: &str = "UPDATE attempts SET answer_by = ?2 WHERE subject = ?1 AND origin IN ('onboarding', 'settings') \
     AND held IS NOT NULL AND answer_by > ?2";
 const FORGET_BROWSERS: &str = "DELETE FROM portal_browsers WHERE session = ?1";
 const TAKE: &str = "UPDATE mails SET attempts = attempts + 1, due_at = ?2 WHERE id IN \
@@ -197,7 +197,7 @@ impl Portal for Sqlite {
             .write(&[], move |database| {
                 let withdrawn = find(database, WITHDRAW, &values, portal::session)?;
                 if let Some(session) = &withdrawn {
-                    if session.page == PortalPage::Onboarding {
+                    if session.page.is_about_tools() {
                         let begun = [Value::word(&session.subject), now.into()];
                         execute(database, END_ATTEMPTS, &begun)?;
                         execute(database, END_QUESTIONS, &begun)?;

@@ -75,9 +75,12 @@ pub(crate) async fn an_integration_belongs_to_one_owner(world: &World) {
     assert_eq!((read.client_id.as_str(), read.subject), ("hers", own.subject.clone()));
 
     integrations.put(&IntegrationRow { client_id: "new".to_owned(), ..whole.clone() }).await.unwrap();
-    let all = world.two.integrations.list().await.unwrap();
+    let all = world.two.integrations.list(None).await.unwrap();
     let names: Vec<_> = all.iter().map(|row| (row.id.as_str(), row.client_id.as_str())).collect();
     assert_eq!(names, [("github", "ours"), ("zoho_crm", "new")]);
+    let hers = world.two.integrations.list(own.subject.as_ref()).await.unwrap();
+    assert_eq!(hers.iter().map(|row| row.client_id.as_str()).collect::<Vec<_>>(), ["hers"]);
+    assert!(integrations.list(Some(&"bert".parse().unwrap())).await.unwrap().is_empty());
     assert_eq!((&all[0].scopes, &all[0].redirect_uri), (&None, &public.redirect_uri));
     assert_eq!(octets(all[1].client_secret.as_ref()), Some("secret"));
     assert!(all[0].client_secret.is_none());

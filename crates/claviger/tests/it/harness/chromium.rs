@@ -9,6 +9,11 @@ use thirtyfour::prelude::*;
 
 /// A browser window of a person who reads this language, or a line that says what was skipped.
 pub(crate) async fn window(language: &str) -> Option<WebDriver> {
+    window_with(language, &[]).await
+}
+
+/// The same with these preferences of Chromium besides.
+pub(crate) async fn window_with(language: &str, preferences: &[(&str, u8)]) -> Option<WebDriver> {
     let Ok(driver) = std::env::var("CLAVIGER_TEST_CHROMEDRIVER") else {
         assert!(
             std::env::var("CLAVIGER_TEST_REQUIRE").as_deref() != Ok("1"),
@@ -35,8 +40,11 @@ pub(crate) async fn window(language: &str) -> Option<WebDriver> {
     ] {
         capabilities.add_arg(argument).unwrap();
     }
-    let preferences = json!({ "intl.accept_languages": language });
-    capabilities.add_experimental_option("prefs", preferences).unwrap();
+    let mut all = json!({ "intl.accept_languages": language });
+    all.as_object_mut()
+        .unwrap()
+        .extend(preferences.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    capabilities.add_experimental_option("prefs", all).unwrap();
     capabilities.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
     Some(WebDriver::new(driver, capabilities).await.unwrap())
 }
@@ -102,7 +110,7 @@ pub(crate) async fn is_sound(window: &WebDriver, language: &str) {
             headings: all("h1").length,
             main: all("main").length,
             untitled: document.title.trim() === "",
-            inline: all("[style], style, script, [onclick], [onload]").length,
+            inline: all("[style], style, script:not([src]), [onclick], [onload]").length,
             nameless: all("a, button, input:not([type=hidden]), select, textarea").filter((e) => !named(e)).length,
             twice: ids.filter((id, at) => ids.indexOf(id) !== at),
             dangling: [...refers("aria-describedby"), ...refers("aria-labelledby")].filter((id) => !ids.includes(id)),

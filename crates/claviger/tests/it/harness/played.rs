@@ -22,6 +22,30 @@ impl World {
         Self::knowing_at(database, |sandbox| elsewhere(&id, sandbox).unwrap(), lines).await
     }
 
+    /// A server that knows the four providers of the onboarding page, which the sandbox plays; people are asked there.
+    pub(crate) async fn with_four_tools(database: Option<String>, lines: &str) -> Self {
+        let apps = [
+            app("integrations.github", "github"),
+            app("integrations.google_workspace", "google"),
+            app("groups.atlassian", "atlassian"),
+            app("groups.microsoft", "microsoft") + "members = [\"outlook\", \"teams\", \"onedrive\"]\n",
+        ];
+        let entries = |sandbox: &str| {
+            let mut all = toml::Table::new();
+            for id in ["github", "google_workspace", "jira", "outlook"] {
+                let file = elsewhere(&id.parse().unwrap(), sandbox).unwrap();
+                for (table, more) in file.parse::<toml::Table>().unwrap() {
+                    let own = all.entry(table).or_insert_with(|| Vec::<toml::Value>::new().into());
+                    own.as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+                }
+            }
+            toml::to_string(&all).unwrap()
+        };
+        let world = Self::knowing_at(database, entries, &format!("{lines}{}", apps.concat())).await;
+        world.control(&json!({ "approve": "ask" })).await;
+        world
+    }
+
     /// An address of a real provider, as the sandbox plays it: `api.github.com/user`.
     pub(crate) fn at(&self, host_and_path: &str) -> String {
         format!("{}/at/{host_and_path}", self.sandbox)

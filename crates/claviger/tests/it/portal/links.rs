@@ -9,6 +9,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::harness::browser::parameter;
 
 /// A session whose link is mailed to Anna.
 async fn mailed(world: &World) -> Value {
@@ -28,7 +29,9 @@ configured_on_both_stores! { NO_POST;
         let session = invite(&world, &json!({})).await;
         let browser = Browser::new();
         let entered = browser.get(link(&session)).await.expect(303);
-        assert_eq!(entered.location().as_str(), world.path("/portal/onboarding"));
+        assert_eq!(entered.location().as_str(), world.path("/portal/onboarding?entered=true"));
+        let clean = browser.get(entered.location()).await.expect(303);
+        assert_eq!(clean.location().as_str(), world.path("/portal/onboarding"));
         assert_eq!((entered.header("referrer-policy"), entered.header("cache-control")), ("no-referrer", "no-store"));
         let (cookie, attributes) = entered.header("set-cookie").split_once(';').unwrap();
         assert_eq!(attributes, " Path=/; Max-Age=3600; HttpOnly; SameSite=Lax");
@@ -207,7 +210,13 @@ configured_on_both_stores! { NO_POST;
                 onward = browser.get(provider).await.expect(303).location();
             }
             withdraw(&world, &session).await.expect(200);
-            browser.get(onward).await.expect(400);
+            let mut ended = browser.get(onward).await;
+            if departed {
+                let settings = ended.expect(303).location();
+                assert_eq!(parameter(&settings, "code").as_deref(), Some("expired_state"));
+                ended = browser.get(settings).await;
+            }
+            ended.expect(if departed { 401 } else { 400 });
             world.api("/api/connections/client-7/sandbox").await.expect(404);
         }
     }

@@ -22,9 +22,9 @@ configured_on_both_stores! { lines();
         let all = invite(&world, &json!({"email": ANNA, "language": "et"})).await;
         let one = invite(&world, &json!({"email": ANNA, "integrations": ["github"]})).await;
         let estonian = [
-            "Claviger kutsub sind: ühenda GitHub ja Sandbox", "Kellele: Õie", "Link aegub", "lang=\"et\"",
+            "Claviger kutsub sind: ühenda GitHub ja Sandbox", "Kellele: <bdi>Õie", "Link aegub", "lang=\"et\"",
         ];
-        let english = ["Claviger invites you to connect GitHub and Sandbox", "For Õie", "The link works until"];
+        let english = ["Claviger invites you to connect GitHub and Sandbox", "For <bdi>Õie", "The link works until"];
         for (language, words) in [
             ("et", &estonian[..]), ("en;q=0.5, et", &estonian), ("", &estonian), ("de", &estonian), ("en-GB", &english),
         ] {

@@ -1,0 +1,176 @@
+//! `/portal/*`: a person connects tools for the subject of the portal session that the browser has opened, and sees what is
+//! connected.
+//!
+//! In `claviger dev` a browser without a session gets one for the demo subject. That asks nobody who is there, so it exists on
+//! loopback only and answers only to a loopback host name (against DNS rebinding).
+
+pub mod onboarding;
+pub mod settings;
+
+mod rows;
+
+use ::connect::portal::Invitation;
+use ::connect::portal::buckets::Shelf;
+use ::connect::return_to::is_loopback;
+use axum::body::Bytes;
+use axum::http::header::{HOST, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use model::{Actor, Label, Origin, PortalPage, ProblemCode};
+use serde::Deserialize;
+use store::portal::PortalSession;
+use url::{Url, form_urlencoded};
+
+use super::invitation;
+use crate::App;
+use crate::connect::hop::location;
+use crate::extract::Visitor;
+use crate::messages::Language;
+use crate::problem::Problem;
+
+/// What a page is asked for: how the last attempt ended, as the callback tells it, and whether the browser has just come in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parameters {
+    oauth: Option<String>,
+    provider: Option<String>,
+    code: Option<String>,
+    label: Option<Label>,
+    tab: Option<Tab>,
+    #[serde(default)]
+    entered: bool,
+}
+
+/// A part of the settings page.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Tab {
+    Integrations,
+}
+
+/// An attempt that did not connect.
+struct Failure {
+    /// The integration that it was about.
+    provider: String,
+    label: Label,
+    code: Option<ProblemCode>,
+}
+
+/// Somebody who may see the page, and what it shows.
+struct Visit {
+    session: PortalSession,
+    language: Language,
+    /// The subject's name, where the product told it.
+    name: Option<String>,
+    shelf: Shelf,
+    failure: Option<Failure>,
+}
+
+/// Who comes to a page either sees it or goes on.
+enum Arrival {
+    Visit(Box<Visit>),
+    Onward(Response),
+}
+
+/// The address of a page.
+pub(super) const fn path(page: PortalPage) -> &'static str {
+    match page {
+        PortalPage::Settings => "/portal/settings?tab=integrations",
+        PortalPage::Onboarding | PortalPage::Stripe => "/portal/onboarding",
+    }
+}
+
+/// The same for a browser that has just been given its cookie: there it shows whether it keeps it.
+pub(super) fn path_on_entering(page: PortalPage) -> String {
+    let path = path(page);
+    format!("{path}{}entered=true", if path.contains('?') { '&' } else { '?' })
+}
+
+/// `/portal`: the page that the session is for.
+pub async fn home(Visitor(session): Visitor) -> Response {
+    see(path(session.page))
+}
+
+fn see(path: &'static str) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response()
+}
+
+async fn arrive(
+    app: &App,
+    page: PortalPage,
+    parameters: Parameters,
+    visitor: Result<Visitor, Problem>,
+    headers: &HeaderMap,
+) -> Result<Arrival, Problem> {
+    let session = match visitor {
+        Ok(Visitor(_)) if parameters.entered => return Ok(Arrival::Onward(see(path(page)))),
+        Ok(Visitor(session)) => session,
+        Err(problem) if problem.code != ProblemCode::PortalSessionNeeded => return Err(problem),
+        Err(_) if parameters.entered => return Err(Problem::new(ProblemCode::CookiesNeeded)),
+        Err(problem) => return enter_demo(app, page, headers, problem).await.map(Arrival::Onward),
+    };
+    let subject = app.store.subjects.get(&session.subject).await?;
+    let (name, own_language) = subject.map_or((None, None), |subject| (subject.name, subject.language));
+    let told = session.language.as_deref().or(own_language.as_deref());
+    let language = invitation::language(app, headers, told);
+    let shelf = app.connect.shelf(&session).await?;
+    let failed = parameters.oauth.as_deref() == Some("error");
+    let failure = parameters.provider.filter(|_| failed).map(|provider| Failure {
+        provider,
+        label: parameters.label.unwrap_or_default(),
+        code: ProblemCode::ALL.iter().copied().find(|code| parameters.code.as_deref() == Some(code.word())),
+    });
+    Ok(Arrival::Visit(Box::new(Visit { session, language, name, shelf, failure })))
+}
+
+/// Begins to connect a bucket, and goes to the hop.
+async fn depart(
+    app: &App,
+    session: &PortalSession,
+    bucket: &str,
+    label: Label,
+    origin: Origin,
+) -> Result<Response, Problem> {
+    let authorization = app.connect.connect_bucket(session, bucket, label, origin).await?;
+    app.metrics.attempt("started");
+    let location = location(authorization.auth_url.expose())?;
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response())
+}
+
+/// What a button of the settings page sends: `label=work`, or nothing for the usual label.
+fn label(body: &Bytes) -> Result<Label, Problem> {
+    let mut fields = form_urlencoded::parse(body);
+    let rule = || Problem::parameter("label", "is sent once, or not at all");
+    match (fields.next(), fields.next()) {
+        (None, _) => Ok(Label::default()),
+        (Some((name, value)), None) if name == "label" => {
+            value.parse().map_err(|error: model::InvalidId| Problem::parameter("label", error.rule))
+        }
+        _ => Err(rule()),
+    }
+}
+
+/// A browser without a session gets one for the demo subject, where there is a demonstration.
+async fn enter_demo(
+    app: &App,
+    page: PortalPage,
+    headers: &HeaderMap,
+    problem: Problem,
+) -> Result<Response, Problem> {
+    let host = headers.get(HOST).and_then(|host: &HeaderValue| host.to_str().ok()).unwrap_or_default();
+    let loopback = Url::parse(&format!("http://{host}")).is_ok_and(|url| is_loopback(&url));
+    let Some(demo) = app.demo.as_ref().filter(|_| loopback) else { return Err(problem) };
+    let invitation = Invitation {
+        subject: demo.subject.clone(),
+        page,
+        integrations: None,
+        return_to: None,
+        email: None,
+        language: None,
+        expires_in: None,
+        by: Actor::Operator,
+    };
+    let url = app.connect.invite(invitation).await?.url;
+    let token = url.expose().rsplit('/').next().unwrap_or_default();
+    invitation::enter(app, token).await
+}

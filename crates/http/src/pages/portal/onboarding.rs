@@ -1,0 +1,95 @@
+//! `/portal/onboarding`: connect your tools, then go on.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use model::{ConnectionState, Label, Origin, PortalPage};
+
+use super::rows::{Row, Standing, onboarding_rows};
+use super::{Arrival, Parameters, Visit, arrive, depart, path, see};
+use crate::App;
+use crate::brand::Brand;
+use crate::connect::hop::location;
+use crate::extract::{OwnForm, PORTAL_COOKIE, Path, Query, Visitor};
+use crate::messages::Language;
+use crate::pages::{Forms, render, with_form};
+use crate::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "onboarding.html")]
+struct Onboarding<'a> {
+    language: Language,
+    product: &'a Brand,
+    page: &'static str,
+    rows: Vec<Row>,
+    may_go_on: bool,
+    name: Option<&'a str>,
+}
+
+/// The page.
+pub async fn page(
+    State(app): State<App>,
+    Query(parameters): Query<Parameters>,
+    visitor: Result<Visitor, Problem>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let visit = match arrive(&app, PortalPage::Onboarding, parameters, visitor, &headers).await? {
+        Arrival::Visit(visit) => visit,
+        Arrival::Onward(response) => return Ok(response),
+    };
+    let rows = onboarding_rows(&app, &visit);
+    let Visit { language, name, shelf, .. } = *visit;
+    let template = Onboarding {
+        language,
+        product: &app.brand,
+        page: PortalPage::Onboarding.word(),
+        may_go_on: shelf.connections.iter().any(|connection| connection.state == ConnectionState::Active),
+        rows,
+        name: name.as_deref(),
+    };
+    Ok(with_form(render(StatusCode::OK, language, &template, Forms::Provider)))
+}
+
+/// The Connect button: begins an attempt and goes to the hop.
+pub async fn connect(
+    State(app): State<App>,
+    Visitor(session): Visitor,
+    Path(bucket): Path<String>,
+    _: OwnForm,
+) -> Result<Response, Problem> {
+    depart(&app, &session, &bucket, Label::default(), Origin::Onboarding).await
+}
+
+/// The Disconnect button, after its question was answered.
+pub async fn disconnect(
+    State(app): State<App>,
+    Visitor(session): Visitor,
+    Path(bucket): Path<String>,
+    _: OwnForm,
+) -> Result<Response, Problem> {
+    app.connect.disconnect_bucket(&session, &bucket, &Label::default()).await?;
+    Ok(see(path(PortalPage::Onboarding)))
+}
+
+/// The Next button: the person is done.
+pub async fn finish(
+    State(app): State<App>,
+    Visitor(session): Visitor,
+    _: OwnForm,
+) -> Result<Response, Problem> {
+    let connections = app.connect.shelf(&session).await?.connections;
+    // The button is disabled until then.
+    if !connections.iter().any(|connection| connection.state == ConnectionState::Active) {
+        return Ok(see(path(PortalPage::Onboarding)));
+    }
+    let destination = match app.connect.finish_visit(&session).await? {
+        Some(address) => location(&address)?,
+        None => HeaderValue::from_static("/portal/done"),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(SET_COOKIE, app.cookies().forget(PORTAL_COOKIE));
+    headers.insert(LOCATION, destination);
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
+}
