@@ -175,7 +175,7 @@ pub trait SealedRows: Send + Sync {
     /// Writes values that were sealed anew, where the row still holds what was read. Nothing else of the row changes, nor
     /// of what is in memory of it anywhere: that opens as before. Answers how many rows it wrote.
     async fn replace(&self, rows: Vec<Replacement>) -> Result<u64>;
-    /// How many calls of providers that were begun before this have no end yet. Their answers may still come from the
+    /// How many calls of providers that were begun in this time have no end yet. Their answers may still come from the
     /// spool of another machine.
-    async fn open_calls(&self, before: Timestamp) -> Result<i64>;
+    async fn open_calls(&self, from: Timestamp, until: Timestamp) -> Result<i64>;
 }

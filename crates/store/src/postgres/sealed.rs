@@ -29,7 +29,7 @@ impl SealedRows for Postgres {
         Ok(written)
     }
 
-    async fn open_calls(&self, before: Timestamp) -> Result<i64> {
-        self.find(OPEN_CALLS, &[before.into()], number).await?.ok_or_else(Error::no_answer)
+    async fn open_calls(&self, from: Timestamp, until: Timestamp) -> Result<i64> {
+        self.find(OPEN_CALLS, &[from.into(), until.into()], number).await?.ok_or_else(Error::no_answer)
     }
 }

@@ -92,8 +92,12 @@ macro_rules! sealed_statements {
             }
         }
 
-        const OPEN_CALLS: &str =
-            concat!("SELECT count(*) FROM refresh_journal WHERE started_at < ", $one);
+        const OPEN_CALLS: &str = concat!(
+            "SELECT count(*) FROM refresh_journal WHERE started_at >= ",
+            $one,
+            " AND started_at < ",
+            $two
+        );
     };
 }
 pub(crate) use sealed_statements;

@@ -30,8 +30,8 @@ impl SealedRows for Sqlite {
         self.writer.write(&[], write).await
     }
 
-    async fn open_calls(&self, before: Timestamp) -> Result<i64> {
-        let values = [before.into()];
+    async fn open_calls(&self, from: Timestamp, until: Timestamp) -> Result<i64> {
+        let values = [from.into(), until.into()];
         let counted = self.scan(move |database| find(database, OPEN_CALLS, &values, number)).await?;
         counted.ok_or_else(Error::no_answer)
     }

@@ -293,11 +293,13 @@ pub(crate) async fn an_answer_that_is_none_is_met_and_stays(world: &World) {
 pub(crate) async fn calls_without_an_end_are_counted_by_their_beginning(world: &World) {
     let connected = new_connection(&key("anna", "github"), "anna", 0);
     world.one.connections.connect(&connected).await.unwrap();
-    let open = |second| world.two.sealed.open_calls(at(second));
+    let open = |from, until| world.two.sealed.open_calls(at(from), at(until));
     world.one.refreshes.claim(&new_claim(&connected.credential.id, 1)).await.unwrap().unwrap();
     world.sql(&format!("UPDATE refresh_journal SET started_at = {}", at(10).as_unix_ms())).await;
-    assert_eq!((open(10).await.unwrap(), open(11).await.unwrap()), (0, 1));
+    for (from, until, expected) in [(0, 10, 0), (0, 11, 1), (10, 11, 1), (11, 99, 0)] {
+        assert_eq!(open(from, until).await.unwrap(), expected, "{from} to {until}");
+    }
     assert!(put_tokens(&world.one, &connected.credential.id, 1, &tokens("fresh", 60)).await);
     world.sql("DELETE FROM refresh_journal").await;
-    assert_eq!(open(11).await.unwrap(), 0);
+    assert_eq!(open(0, 11).await.unwrap(), 0);
 }
