@@ -42,7 +42,7 @@ async fn main() -> Result<()> {
     let config = config::load(&flags, std::env::vars_os())?;
     let checked = wiring::check(&config)?;
     let store = Store::open(&wiring::store_options(&config, Arc::new(SystemClock))?).await?;
-    let keyring = Arc::new(wiring::keyring(&store, &checked.master).await?);
+    let keyring = Arc::new(wiring::keyring(&store, &checked.master, SystemClock.now()).await?);
 
     let mut writes = JoinSet::new();
     for number in 0..count {

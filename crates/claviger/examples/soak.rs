@@ -653,7 +653,7 @@ async fn seed(plan: &Plan, config: &Configured, sandbox: &Sandbox, web: &Web) ->
     migrate.arg("migrate").arg("--config").arg(&config.file).env_clear().env("CLAVIGER_KEY", KEY);
     ensure!(migrate.stdout(Stdio::null()).status()?.success(), "migrate failed");
     let store = open(&plan.address()).await?;
-    let keyring = wiring::keyring(&store, &vault::MasterKey::parse(KEY)?).await?;
+    let keyring = wiring::keyring(&store, &vault::MasterKey::parse(KEY)?, SystemClock.now()).await?;
     let mut credentials = Vec::new();
     for number in 0..plan.credentials {
         let (access_token, refresh_token) = sandbox.consent(web).await?;

@@ -27,6 +27,10 @@ const MAIL_EVERY: Duration = Duration::from_secs(5);
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// How often uses are written down.
 const NOTE_EVERY: Duration = Duration::from_mins(1);
+/// How often the keyring is read, for keys that other processes have added.
+const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(15);
+/// How often a rotation that was not finished is gone on with, and keys that nothing uses are retired.
+const FINISH_ROTATION_EVERY: Duration = Duration::from_mins(30);
 /// How often grants that end are looked for.
 const WARN_EVERY: Duration = Duration::from_hours(1);
 
@@ -55,10 +59,12 @@ enum Job {
     Measure,
     NoteUses,
     WarnOfEnds,
+    ReloadKeys,
+    FinishRotation,
 }
 
 impl Job {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::SweepAttempts,
         Self::SweepPortal,
         Self::Refresh,
@@ -68,6 +74,8 @@ impl Job {
         Self::Measure,
         Self::NoteUses,
         Self::WarnOfEnds,
+        Self::ReloadKeys,
+        Self::FinishRotation,
     ];
 
     const fn period(self) -> Duration {
@@ -80,6 +88,8 @@ impl Job {
             Self::Measure => MEASURE_EVERY,
             Self::NoteUses => NOTE_EVERY,
             Self::WarnOfEnds => WARN_EVERY,
+            Self::ReloadKeys => RELOAD_KEYS_EVERY,
+            Self::FinishRotation => FINISH_ROTATION_EVERY,
         }
     }
 
@@ -127,6 +137,12 @@ impl Job {
             }
             Self::WarnOfEnds => {
                 told("grants.warn_failed", connect.warn_of_ends().await);
+            }
+            Self::ReloadKeys => {
+                told("keys.reload_failed", connect.reload_keys().await);
+            }
+            Self::FinishRotation => {
+                told("keys.rotation_failed", connect.finish_rotation().await);
             }
         }
     }

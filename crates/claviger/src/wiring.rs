@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use connect::integrations::ConfiguredIntegration;
+use connect::keys::Keys;
 use connect::mail::{Letters, Post};
 use connect::refresh::RefreshSettings;
 use connect::refresh::spool::Spool;
@@ -22,7 +23,7 @@ use http_plane::letters::Scribe;
 use http_plane::messages::Language;
 use http_plane::metrics::Metrics;
 use http_plane::{App, Demo};
-use model::{Actor, ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secret};
+use model::{Actor, ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secret, Timestamp};
 use provider::catalog::Catalog;
 use provider::client::{ClientSettings, HttpClient, SettingsError};
 use provider::endpoints::EndpointsError;
@@ -387,15 +388,16 @@ pub fn make_data_dir(path: &Path) -> Result<(), ConfigError> {
 }
 
 /// Opens the keyring of the store; the very first start makes its first key.
-pub async fn keyring(store: &Store, master: &MasterKey) -> anyhow::Result<Keyring> {
-    let mut wrapped = store.keyring.all().await?;
+pub async fn keyring(store: &Store, master: &MasterKey, now: Timestamp) -> anyhow::Result<Keyring> {
+    let mut rows = store.keyring.all().await?;
     for _ in 0..KEYRING_ATTEMPTS {
-        if wrapped.is_empty() {
-            store.keyring.add(&WrappedKey::generate(1, master)).await?;
+        if rows.is_empty() {
+            store.keyring.add(&WrappedKey::generate(1, master), now).await?;
             // Read again: another process may have been first.
-            wrapped = store.keyring.all().await?;
+            rows = store.keyring.all().await?;
         }
     }
+    let wrapped: Vec<_> = rows.into_iter().map(|row| row.key).collect();
     Keyring::open_keys(master, &wrapped).context("key")
 }
 
@@ -457,7 +459,7 @@ async fn put_together(
 ) -> anyhow::Result<Wired> {
     let spool = spool(config, &options.url)?;
     let store = Store::open(&options).await?;
-    let keyring = keyring(&store, &checked.master).await?;
+    let keyring = keyring(&store, &checked.master, clock.now()).await?;
     let public_url = checked.settings.public_url.clone();
     let default_language = match config.locale.default {
         LocaleTag::En => Language::English,
@@ -472,7 +474,7 @@ async fn put_together(
         catalog: checked.catalog,
         http: checked.http,
         store: store.clone(),
-        keyring: Arc::new(keyring),
+        keys: Keys::new(keyring, checked.master, store.keyring.clone()),
         post,
         stripe: checked.stripe,
         spool,

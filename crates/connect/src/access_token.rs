@@ -60,14 +60,14 @@ impl Connect {
     pub async fn access_token(&self, key: &ConnectionKey, wish: &Wish) -> Result<Token> {
         let standing = self.standing(key, &wish.which).await?;
         let now = self.now();
-        match self.judge(&standing, wish, now)? {
-            Verdict::Good => self.hand_out(key, standing),
+        match self.judge(&standing, wish, now).await? {
+            Verdict::Good => self.hand_out(key, standing).await,
             Verdict::Due => {
                 // Serve first: nobody waits for a refresh that is only near.
                 if !self.refreshing.rests(&standing.credential, now) {
                     drop(self.fly(standing.credential, standing.generation, Trigger::Near));
                 }
-                self.hand_out(key, standing)
+                self.hand_out(key, standing).await
             }
             Verdict::Needed { live } => self.wait_for_fresh(key, standing, wish, live).await,
         }
@@ -97,10 +97,10 @@ impl Connect {
         }
     }
 
-    fn judge(&self, standing: &Standing, wish: &Wish, now: Timestamp) -> Result<Verdict> {
+    async fn judge(&self, standing: &Standing, wish: &Wish, now: Timestamp) -> Result<Verdict> {
         let rejected = match &wish.rejected {
             Some(rejected) => {
-                self.is_token(standing, rejected)?
+                self.is_token(standing, rejected).await?
                     && !self.refreshing.answered(&standing.credential, rejected)
             }
             None => false,
@@ -133,7 +133,7 @@ impl Connect {
     ) -> Result<Token> {
         if !standing.has_refresh_token && live {
             // It can't be renewed, but it works: the caller learns its end from `expires_at`.
-            return self.hand_out(key, standing);
+            return self.hand_out(key, standing).await;
         }
         let wait = wish.wait.unwrap_or(MAX_WAIT).min(MAX_WAIT);
         let trigger = if wish.rejected.is_some() && !live { Trigger::Rejected } else { Trigger::Read };
@@ -144,12 +144,12 @@ impl Connect {
                 return Err(error);
             }
             // What still works is not withheld because it could not be renewed.
-            Err(_) if live => return self.hand_out(key, standing),
+            Err(_) if live => return self.hand_out(key, standing).await,
             Err(error) => return Err(error),
         }
         let fresh = self.standing(key, &wish.which).await?;
         if let Some(rejected) = &wish.rejected
-            && self.is_token(&fresh, rejected)?
+            && self.is_token(&fresh, rejected).await?
         {
             // The provider gave the same one again; asking once more would not help.
             self.refreshing.remember_answered(fresh.credential, *rejected);
@@ -157,12 +157,12 @@ impl Connect {
         if fresh.access_token.is_none() || fresh.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Error::ProviderUnavailable { retry_after: STILL_FLYING });
         }
-        self.hand_out(key, fresh)
+        self.hand_out(key, fresh).await
     }
 
-    fn is_token(&self, standing: &Standing, hash: &TokenHash) -> Result<bool> {
+    async fn is_token(&self, standing: &Standing, hash: &TokenHash) -> Result<bool> {
         let Some(sealed) = &standing.access_token else { return Ok(false) };
-        let token: AccessToken = self.open(standing, sealed)?;
+        let token: AccessToken = self.open(standing, sealed).await?;
         Ok(TokenHash::of(token.expose()) == *hash)
     }
 
@@ -205,7 +205,7 @@ impl Connect {
         }
     }
 
-    fn hand_out(&self, key: &ConnectionKey, standing: Arc<Standing>) -> Result<Token> {
+    async fn hand_out(&self, key: &ConnectionKey, standing: Arc<Standing>) -> Result<Token> {
         let Some(sealed) = &standing.access_token else {
             let since = standing.obtained_at;
             let reason = ReconnectReason::NoRefreshToken;
@@ -214,14 +214,16 @@ impl Connect {
         if standing.used_at.is_none_or(|used| self.now().since(used) > USE_NOTED_EVERY) {
             self.note_use(standing.credential);
         }
-        let access_token = self.open(&standing, sealed)?;
-        let extra = standing.extra.as_ref().map(|sealed| self.open(&standing, sealed)).transpose()?;
+        let access_token = self.open(&standing, sealed).await?;
+        let extra = match &standing.extra {
+            Some(sealed) => Some(self.open(&standing, sealed).await?),
+            None => None,
+        };
         Ok(Token { access_token, extra, standing })
     }
 
-    fn open<T: vault::Sealable>(&self, standing: &Standing, sealed: &vault::Sealed<T>) -> Result<T> {
-        let opened = self.parts.keyring.open(&standing.credential, sealed);
-        opened.map_err(|source| Error::Vault { table: "credentials", source })
+    async fn open<T: vault::Sealable>(&self, standing: &Standing, sealed: &vault::Sealed<T>) -> Result<T> {
+        self.parts.keys.open(&standing.credential, sealed).await
     }
 }
 

@@ -91,7 +91,7 @@ impl Connect {
         });
         let verifier = (integration.entry.pkce == Pkce::S256)
             .then(|| CodeVerifier::from_random(&vault::random::octets()))
-            .map(|verifier| self.parts.keyring.seal(&id, &verifier));
+            .map(|verifier| self.parts.keys.seal(&id, &verifier));
         let ttl = self.attempt_ttl(&integration.id);
         let now = self.now();
         let attempt = Attempt {
@@ -126,7 +126,7 @@ impl Connect {
             }
             Binding::None => {
                 self.store().attempts.create_started(&attempt, &TokenHash::of(secret.expose())).await?;
-                self.provider_url(&attempt, &secret)?
+                self.provider_url(&attempt, &secret).await?
             }
         };
         self.audit(
@@ -178,11 +178,15 @@ impl Connect {
     }
 
     /// The authorization request with its state (RFC 6749 §4.1.1) and its challenge (RFC 7636 §4.3).
-    pub(crate) fn provider_url(&self, attempt: &Attempt, state: &Secret<String>) -> Result<Secret<String>> {
+    pub(crate) async fn provider_url(
+        &self,
+        attempt: &Attempt,
+        state: &Secret<String>,
+    ) -> Result<Secret<String>> {
         let mut url = Url::parse(&attempt.authorize_url)
             .map_err(|error| corrupt(&format!("attempt {}: authorize_url: {error}", attempt.id)))?;
         url.query_pairs_mut().append_pair("state", state.expose());
-        if let Some(verifier) = self.open_verifier(attempt)? {
+        if let Some(verifier) = self.open_verifier(attempt).await? {
             let challenge = vault::code_challenge(&verifier);
             url.query_pairs_mut()
                 .append_pair("code_challenge", &challenge)
@@ -191,10 +195,11 @@ impl Connect {
         Ok(Secret::new(url.into()))
     }
 
-    pub(crate) fn open_verifier(&self, attempt: &Attempt) -> Result<Option<CodeVerifier>> {
-        let open = |sealed| self.parts.keyring.open(&attempt.id, sealed);
-        let verifier = attempt.code_verifier.as_ref().map(open).transpose();
-        verifier.map_err(|source| Error::Vault { table: "attempts", source })
+    pub(crate) async fn open_verifier(&self, attempt: &Attempt) -> Result<Option<CodeVerifier>> {
+        match &attempt.code_verifier {
+            Some(sealed) => self.parts.keys.open(&attempt.id, sealed).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn check_return_to(&self, return_to: &str) -> Result<String> {

@@ -82,13 +82,13 @@ impl Connect {
         check_growth(&before.unwrap_or_default(), &import.metadata)?;
         self.admit(&key.subject).await?;
         let id: CredentialId = vault::random::id();
-        let keyring = &self.parts.keyring;
+        let keys = &self.parts.keys;
         let now = self.now();
         let scopes = import.scopes.unwrap_or_else(|| integration.scopes.clone());
         let tokens = SealedTokens {
-            access_token: import.access_token.as_ref().map(|token| keyring.seal(&id, token)),
-            refresh_token: import.refresh_token.as_ref().map(|token| keyring.seal(&id, token)),
-            extra: import.extra.as_ref().map(|extra| keyring.seal(&id, extra)),
+            access_token: import.access_token.as_ref().map(|token| keys.seal(&id, token)),
+            refresh_token: import.refresh_token.as_ref().map(|token| keys.seal(&id, token)),
+            extra: import.extra.as_ref().map(|extra| keys.seal(&id, extra)),
             token_type: import.token_type,
             scopes: scopes.clone(),
             expires_at: import.expires_at,

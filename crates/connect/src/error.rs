@@ -212,6 +212,12 @@ pub enum Error {
     /// The work stopped before its end; the log says why.
     #[error("the work stopped before its end")]
     Interrupted,
+    /// Another master key wraps the data keys by now than the one that this process was started with.
+    #[error("the master key was changed since this process was started; restart it with the new one")]
+    MasterKeyChanged,
+    /// The keyring does not open.
+    #[error("the keyring does not open")]
+    Keyring(#[source] vault::KeyringError),
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -272,7 +278,10 @@ impl Error {
             Self::AccountDeauthorized => ProblemCode::AccountDeauthorized,
             Self::InvalidSignature { .. } => ProblemCode::InvalidSignature,
             Self::Store(store::Error::Unavailable(_)) => ProblemCode::StoreUnavailable,
-            Self::Store(_) | Self::Vault { .. } | Self::Interrupted => ProblemCode::InternalError,
+            Self::MasterKeyChanged => ProblemCode::MasterKeyChanged,
+            Self::Store(_) | Self::Vault { .. } | Self::Keyring(_) | Self::Interrupted => {
+                ProblemCode::InternalError
+            }
         }
     }
 }

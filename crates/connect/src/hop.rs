@@ -45,7 +45,7 @@ impl Connect {
         let now = self.now();
         match self.store().attempts.start(&hashes[0], &hashes[1], &hashes[2], now).await? {
             Hop::Started(attempt) => Ok(Departure {
-                location: self.provider_url(&attempt, &state)?,
+                location: self.provider_url(&attempt, &state).await?,
                 cookie: BindingCookie {
                     name: cookie_name(state.expose()),
                     value,

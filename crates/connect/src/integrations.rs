@@ -180,7 +180,7 @@ impl Connect {
         let row = self.store().integrations.get(id, subject).await?;
         let row = row.ok_or_else(|| Error::IntegrationNotFound { integration: id.clone() })?;
         let sealed_to = IntegrationRow::seal_row(id, subject);
-        let client_secret = Some(self.parts.keyring.seal(&sealed_to, client_secret));
+        let client_secret = Some(self.parts.keys.seal(&sealed_to, client_secret));
         let now = self.now();
         let row = IntegrationRow { client_secret, updated_at: now, ..row };
         self.store().integrations.put(&row).await?;
@@ -235,7 +235,7 @@ impl Connect {
         let now = self.now();
         let row = IntegrationRow::seal_row(&new.id, new.subject.as_ref());
         let row = IntegrationRow {
-            client_secret: new.client_secret.as_ref().map(|secret| self.parts.keyring.seal(&row, secret)),
+            client_secret: new.client_secret.as_ref().map(|secret| self.parts.keys.seal(&row, secret)),
             id: new.id,
             subject: new.subject,
             provider,
@@ -288,13 +288,13 @@ impl Connect {
         let configured = self.parts.settings.integrations.get(id);
         if let Some(row) = self.store().integrations.get(id, Some(subject)).await? {
             let parameters = configured.map(|c| c.parameters.clone()).unwrap_or_default();
-            return self.with_row(row, parameters);
+            return self.with_row(row, parameters).await;
         }
         if let Some(configured) = configured {
             return self.with_configuration(id, configured);
         }
         if let Some(row) = self.store().integrations.get(id, None).await? {
-            return self.with_row(row, BTreeMap::new());
+            return self.with_row(row, BTreeMap::new()).await;
         }
         let in_catalog = provider_of_the_same_name(id).is_ok_and(|provider| self.entry(&provider).is_ok());
         Err(if in_catalog {
@@ -315,7 +315,7 @@ impl Connect {
         for owner in [Some(subject), None] {
             let row = self.store().integrations.get(id, owner).await?;
             if let Some(row) = row.filter(|row| row.client_id == client_id) {
-                return self.app(&row).map(Some);
+                return self.app(&row).await.map(Some);
             }
             let configured = self.parts.settings.integrations.get(id).filter(|_| owner.is_some());
             if let Some(configured) = configured.filter(|one| one.client_id.as_deref() == Some(client_id)) {
@@ -340,17 +340,22 @@ impl Connect {
             .find(|endpoints| endpoints.refresh == credential.token_url)
     }
 
-    fn app(&self, row: &IntegrationRow) -> Result<App> {
+    async fn app(&self, row: &IntegrationRow) -> Result<App> {
         let sealed_to = IntegrationRow::seal_row(&row.id, row.subject.as_ref());
-        let open = |sealed| self.parts.keyring.open(&sealed_to, sealed);
-        let client_secret = row.client_secret.as_ref().map(open).transpose();
-        let client_secret = client_secret.map_err(|source| Error::Vault { table: "integrations", source })?;
+        let client_secret = match &row.client_secret {
+            Some(sealed) => Some(self.parts.keys.open(&sealed_to, sealed).await?),
+            None => None,
+        };
         Ok(App { client_id: row.client_id.clone(), client_secret })
     }
 
-    fn with_row(&self, row: IntegrationRow, parameters: BTreeMap<String, String>) -> Result<Integration> {
+    async fn with_row(
+        &self,
+        row: IntegrationRow,
+        parameters: BTreeMap<String, String>,
+    ) -> Result<Integration> {
         let entry = self.entry(&row.provider)?;
-        let app = self.app(&row)?;
+        let app = self.app(&row).await?;
         Ok(Integration {
             scopes: row.scopes.unwrap_or_else(|| entry.default_scopes.clone()),
             id: row.id,

@@ -13,6 +13,7 @@
 //! - [`validate`]: asks a provider whether a token works
 //! - [`portal`]: links to pages, and who comes with them; [`mail`]: invitations are sent
 //! - [`stripe`]: subjects get accounts at Stripe
+//! - [`keys`]: the data keys while the process runs; they are rotated, and everything is checked
 //! - [`progress`]: long work tells how it goes
 //! - [`status`]: what a subject has connected
 //! - [`integrations`]: which of our apps speaks for whom
@@ -28,6 +29,7 @@ pub mod error;
 pub mod history;
 pub mod hop;
 pub mod integrations;
+pub mod keys;
 pub mod mail;
 pub mod parts;
 pub mod portal;

@@ -147,9 +147,8 @@ impl Connect {
     async fn compose(&self, post: &Post, mail: &Mail) -> Result<(MailAddress, Letter)> {
         let session = &mail.session;
         let sealed = session.email.as_ref().ok_or(Error::NothingToMail)?;
-        let unsealed = |table| move |source| Error::Vault { table, source };
-        let address = self.parts.keyring.open(&session.id, sealed).map_err(unsealed("portal_sessions"))?;
-        let token = self.parts.keyring.open(&mail.id, &mail.link).map_err(unsealed("mails"))?;
+        let address = self.parts.keys.open(&session.id, sealed).await?;
+        let token = self.parts.keys.open(&mail.id, &mail.link).await?;
         let subject = self.store().subjects.get(&session.subject).await?;
         let (name, own_language) = subject.map_or((None, None), |subject| (subject.name, subject.language));
         let letter = post.letters.invitation(&InvitationLetter {

@@ -101,14 +101,12 @@ impl Connect {
 
     async fn add_resource(&self, main: &Credential, resource: &str, scopes: Scopes) -> Result<()> {
         let Some(sealed) = &main.tokens.refresh_token else { return Err(Error::NoRefreshToken) };
-        let keyring = &self.parts.keyring;
-        let opened = keyring.open(&main.id, sealed);
-        let refresh_token: RefreshToken =
-            opened.map_err(|source| Error::Vault { table: "credentials", source })?;
+        let keys = &self.parts.keys;
+        let refresh_token: RefreshToken = keys.open(&main.id, sealed).await?;
         let id = vault::random::id();
         let tokens = SealedTokens {
             access_token: None,
-            refresh_token: Some(keyring.seal(&id, &refresh_token)),
+            refresh_token: Some(keys.seal(&id, &refresh_token)),
             extra: None,
             token_type: main.tokens.token_type.clone(),
             scopes,

@@ -7,12 +7,12 @@ use provider::catalog::Catalog;
 use provider::client::HttpClient;
 use store::Store;
 use store::connections::ConnectionKey;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinHandle;
 use tracing::{Instrument, info, warn};
-use vault::Keyring;
 
 use crate::integrations::ConfiguredIntegration;
+use crate::keys::Keys;
 use crate::mail::Post;
 use crate::portal::buckets::Announced;
 use crate::refresh::metrics::RefreshMetrics;
@@ -59,7 +59,7 @@ pub struct Parts {
     /// Where rows are kept.
     pub store: Store,
     /// What seals them.
-    pub keyring: Arc<Keyring>,
+    pub keys: Keys,
     /// How invitations are mailed; `None` where no mail server is configured.
     pub post: Option<Post>,
     /// How subjects get paid; `None` where Stripe is not configured.
@@ -76,6 +76,8 @@ pub struct Connect {
     pub(crate) parts: Arc<Parts>,
     pub(crate) refreshing: Arc<Refreshing>,
     pub(crate) revocation_metrics: RevocationMetrics,
+    /// Held by whoever goes through everything that is sealed.
+    pub(crate) keys_at_work: Arc<Mutex<()>>,
     /// Read-locked by every piece of work that must not be cut off.
     under_way: Arc<RwLock<()>>,
 }
@@ -85,7 +87,13 @@ impl Connect {
     pub fn new(parts: Parts) -> Self {
         let refreshing = Arc::new(Refreshing::new(parts.spool.clone()));
         let revocation_metrics = RevocationMetrics::default();
-        Self { parts: Arc::new(parts), refreshing, revocation_metrics, under_way: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            refreshing,
+            revocation_metrics,
+            keys_at_work: Arc::default(),
+            under_way: Arc::default(),
+        }
     }
 
     /// What is counted of refreshes.

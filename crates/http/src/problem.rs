@@ -263,8 +263,9 @@ impl Problem {
             | Error::ReturnToNotAllowed
             | Error::InvalidTicket
             | Error::ExchangeFailed(_)
-            | Error::NoRefreshToken => problem,
-            Error::Store(_) | Error::Vault { .. } | Error::Interrupted => {
+            | Error::NoRefreshToken
+            | Error::MasterKeyChanged => problem,
+            Error::Store(_) | Error::Vault { .. } | Error::Keyring(_) | Error::Interrupted => {
                 let problem = problem.cause(causes(error));
                 match problem.code {
                     ProblemCode::StoreUnavailable => problem.retry_after(Duration::from_secs(1)),

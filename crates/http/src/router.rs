@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, history, hop, integrations, portal_sessions, providers,
+    api_keys, authorize, callback, connections, history, hop, integrations, keys, portal_sessions, providers,
     refreshing, status, stripe, subjects, token, validate,
 };
 use crate::pages::invitation;
@@ -125,6 +125,9 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(portal_sessions::initiate))
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::check))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

@@ -186,6 +186,9 @@ problem_codes! {
     AccountDeauthorized => 409, "account_deauthorized", None;
     /// An event's signature is missing, wrong or too old.
     InvalidSignature => 400, "invalid_signature", None;
+    // Keys
+    /// Another master key wraps the data keys by now than the one that this process was started with.
+    MasterKeyChanged => 409, "master_key_changed", None;
     // Ourselves
     /// The store does not answer.
     StoreUnavailable => 503, "store_unavailable", Retry;

@@ -7,7 +7,7 @@ use model::{
     SubjectId, Timestamp, TokenExtra,
 };
 use serde::{Deserialize, Serialize};
-use vault::{Sealable, Sealed};
+use vault::{AnySealed, Sealable, Sealed};
 
 /// The tokens of one answer of a provider, sealed to the credential's id. As JSON, sealed octets are base64.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +27,24 @@ pub struct SealedTokens {
     pub expires_at: Option<Timestamp>,
     /// When the provider answered.
     pub obtained_at: Timestamp,
+}
+
+impl SealedTokens {
+    /// What is sealed of it.
+    pub fn values(&self) -> [Option<AnySealed>; 3] {
+        [
+            self.access_token.as_ref().map(AnySealed::of),
+            self.refresh_token.as_ref().map(AnySealed::of),
+            self.extra.as_ref().map(AnySealed::of),
+        ]
+    }
+
+    /// Puts a value in place of the one of its kind.
+    pub(crate) fn put(&mut self, value: &AnySealed) {
+        self.access_token = value.typed().or(self.access_token.take());
+        self.refresh_token = value.typed().or(self.refresh_token.take());
+        self.extra = value.typed().or(self.extra.take());
+    }
 }
 
 /// A token set as JSON has it.

@@ -11,7 +11,7 @@
 //! - [`portal`]: links to pages, the browsers that opened them, the mails that carry them
 //! - [`stripe`]: accounts at Stripe, and the onboardings that lead to them
 //! - [`audit`]: append-only, chained
-//! - [`keyring`]: the wrapped data keys
+//! - [`keyring`]: the wrapped data keys; [`sealed`]: everything that they seal
 //! - [`Store::open`]: where it all comes from
 
 pub mod api_keys;
@@ -24,6 +24,7 @@ pub mod keyring;
 pub mod portal;
 pub mod refreshes;
 pub mod revocations;
+pub mod sealed;
 pub mod stripe;
 pub mod subjects;
 

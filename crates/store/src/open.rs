@@ -16,6 +16,7 @@ use crate::portal::Portal;
 use crate::postgres::Postgres;
 use crate::refreshes::Refreshes;
 use crate::revocations::Revocations;
+use crate::sealed::SealedRows;
 use crate::sqlite::Sqlite;
 use crate::stripe::Stripe;
 use crate::subjects::Subjects;
@@ -108,6 +109,8 @@ pub struct Store {
     pub stripe: Arc<dyn Stripe>,
     /// The wrapped data keys.
     pub keyring: Arc<dyn KeyringRows>,
+    /// Everything that they seal.
+    pub sealed: Arc<dyn SealedRows>,
     /// The audit trail.
     pub audit: Arc<dyn Audit>,
     engine: Arc<dyn Engine>,
@@ -180,6 +183,7 @@ impl Store {
             + Portal
             + Stripe
             + KeyringRows
+            + SealedRows
             + Audit
             + 'static,
     {
@@ -196,6 +200,7 @@ impl Store {
             portal: engine.clone(),
             stripe: engine.clone(),
             keyring: engine.clone(),
+            sealed: engine.clone(),
             audit: engine.clone(),
             engine,
         }

@@ -13,6 +13,7 @@ use crate::columns::{Columns, Reader};
 use crate::connections::{Connection, ConnectionKey, Disconnected, Standing};
 use crate::credentials::{Credential, Part, SealedTokens};
 use crate::integrations::IntegrationRow;
+use crate::keyring::KeyRow;
 use crate::refreshes::{Backlog, Due, EndingGrant, Hold, JournalRow, Look, Phase};
 use crate::revocations::{Revocation, RevocationBacklog};
 use crate::subjects::{Overview, Subject};
@@ -24,6 +25,7 @@ macro_rules! columns {
 }
 
 pub(crate) mod portal;
+pub(crate) mod sealed;
 pub(crate) mod stripe;
 
 columns! {
@@ -70,8 +72,10 @@ columns! {
     hold_columns = "since, reason, held_by";
     /// Read by [`api_key`].
     api_key_columns = "id, name, scopes, created_at, revoked_at";
-    /// Read by [`wrapped_key`].
+    /// What a data key is added with.
     keyring_columns = "version, master_key_id, wrapped";
+    /// Read by [`key_row`].
+    key_row_columns = "version, master_key_id, wrapped, created_at, spread_at";
     /// Read by [`audit_entry`].
     audit_columns = "writer, sequence, at, event, previous, hash";
     /// What an entry is found by, beside `audit_columns`.
@@ -441,13 +445,14 @@ pub(crate) fn api_key(row: &dyn Columns) -> Result<ApiKey> {
     })
 }
 
-pub(crate) fn wrapped_key(row: &dyn Columns) -> Result<WrappedKey> {
-    let mut row = Reader::of("keyring", keyring_columns!(), row);
-    Ok(WrappedKey {
+pub(crate) fn key_row(row: &dyn Columns) -> Result<KeyRow> {
+    let mut row = Reader::of("keyring", key_row_columns!(), row);
+    let key = WrappedKey {
         version: row.integer()?.try_into().map_err(|_| row.corrupt("not a key version"))?,
         master_key_id: row.text()?,
         wrapped: row.octets()?,
-    })
+    };
+    Ok(KeyRow { key, created_at: row.optional_time()?, spread_at: row.optional_time()? })
 }
 
 pub(crate) fn audit_entry(row: &dyn Columns) -> Result<AuditEntry> {

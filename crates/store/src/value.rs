@@ -46,6 +46,15 @@ impl Value {
             .map_err(|error| Error::Corrupt { table: column, what: error.to_string() })
     }
 
+    /// What a person reads of it.
+    pub(crate) fn to_text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Integer(number) => number.to_string(),
+            Self::Null | Self::Octets(_) => String::new(),
+        }
+    }
+
     /// Whether it is this text.
     pub(crate) fn is_text(&self, text: &str) -> bool {
         matches!(self, Self::Text(own) if own == text)

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use model::Secret;
-use zeroize::Zeroizing;
 
 use crate::aead::{self, SALT_LEN};
 use crate::key::MasterKey;
@@ -28,12 +27,20 @@ pub struct WrappedKey {
 impl WrappedKey {
     /// Makes a new random data key and wraps it.
     pub fn generate(version: u32, master: &MasterKey) -> Self {
-        let data_key = Zeroizing::new(random::octets::<32>());
+        Self::wrap(version, master, &Secret::new(random::octets::<32>()))
+    }
+
+    fn wrap(version: u32, master: &MasterKey, data_key: &Secret<[u8; 32]>) -> Self {
         let salt = random::octets::<SALT_LEN>();
         let mut wrapped = salt.to_vec();
         let bound_to = bound_to(version, "keyring", &master.id(), "data_key");
-        aead::seal(master.octets(), &salt, &bound_to, data_key.as_ref(), &mut wrapped);
+        aead::seal(master.octets(), &salt, &bound_to, data_key.expose(), &mut wrapped);
         Self { version, master_key_id: master.id(), wrapped }
+    }
+
+    /// The same data key wrapped by another master key.
+    pub fn rewrapped(&self, old: &MasterKey, new: &MasterKey) -> Result<Self, KeyringError> {
+        Ok(Self::wrap(self.version, new, &self.unwrap_with(old)?))
     }
 
     fn unwrap_with(&self, master: &MasterKey) -> Result<Secret<[u8; 32]>, KeyringError> {
@@ -92,6 +99,25 @@ impl Keyring {
         Ok(Self { current, keys })
     }
 
+    /// The same keys, with those of `earlier` that are no longer kept: what was read before a key was retired still opens.
+    #[must_use]
+    pub fn with_keys_of(mut self, earlier: &Self) -> Self {
+        for (version, key) in &earlier.keys {
+            self.keys.entry(*version).or_insert_with(|| key.clone());
+        }
+        self
+    }
+
+    /// The version that seals.
+    pub const fn current_version(&self) -> u32 {
+        self.current
+    }
+
+    /// Whether it has the key of that version.
+    pub fn has(&self, version: u32) -> bool {
+        self.keys.contains_key(&version)
+    }
+
     pub(crate) fn current(&self) -> (u32, &[u8; 32]) {
         (self.current, self.keys[&self.current].expose())
     }
@@ -127,6 +153,33 @@ mod tests {
         let both = Keyring::open_keys(&master, &[first, WrappedKey::generate(2, &master)]).unwrap();
         assert_eq!(both.open(&"r", &sealed).unwrap().expose(), "t");
         assert_eq!(both.seal(&"r", &AccessToken::from("t")).as_bytes()[4], 2);
+    }
+
+    #[test]
+    fn a_data_key_stays_the_same_under_a_new_master_key() {
+        let (old, new) = (master(), master());
+        let before = WrappedKey::generate(3, &old);
+        let sealed = Keyring::open_keys(&old, std::slice::from_ref(&before))
+            .unwrap()
+            .seal(&"r", &AccessToken::from("t"));
+        let after = before.rewrapped(&old, &new).unwrap();
+        assert_eq!((after.version, &after.master_key_id), (3, &new.id()));
+        let keyring = Keyring::open_keys(&new, std::slice::from_ref(&after)).unwrap();
+        assert_eq!(keyring.open(&"r", &sealed).unwrap().expose(), "t");
+        let wrong = after.rewrapped(&old, &new);
+        assert_eq!(wrong, Err(KeyringError::WrongMasterKey { given: old.id(), needed: new.id() }));
+    }
+
+    #[test]
+    fn what_was_sealed_with_a_retired_key_opens_where_the_key_is_still_known() {
+        let master = master();
+        let (one, two) = (WrappedKey::generate(1, &master), WrappedKey::generate(2, &master));
+        let both = Keyring::open_keys(&master, &[one.clone(), two.clone()]).unwrap();
+        let sealed = Keyring::open_keys(&master, &[one]).unwrap().seal(&"r", &AccessToken::from("t"));
+        let alone = Keyring::open_keys(&master, &[two]).unwrap();
+        assert!(!alone.has(1));
+        let alone = alone.with_keys_of(&both);
+        assert_eq!((alone.current_version(), alone.open(&"r", &sealed).unwrap().expose()), (2, "t"));
     }
 
     #[test]

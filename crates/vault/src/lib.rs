@@ -3,6 +3,7 @@
 //! - [`key`]: the key-encryption key that the operator gives
 //! - [`keyring`]: the data keys by version, wrapped by it
 //! - [`sealed`]: one secret, bound to its record
+//! - [`AnySealed`]: the same whatever the secret is, for work that goes through all of them
 //! - [`token_hash`]: how a token that we issued is remembered
 //! - [`chain`]: what ties audit entries to each other
 //! - [`random`]: the operating system's randomness
@@ -17,8 +18,10 @@ pub mod sealed;
 pub mod token_hash;
 
 mod aead;
+mod any_sealed;
 mod pkce;
 
+pub use any_sealed::AnySealed;
 pub use key::{KeyError, MasterKey};
 pub use keyring::{Keyring, KeyringError, WrappedKey};
 pub use pkce::code_challenge;

@@ -63,6 +63,19 @@ sealable! {
     LinkToken in "mails"."link_token";
 }
 
+/// Table and field of a kind of secret: with the row, what a sealed value is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) table: &'static str,
+    pub(crate) field: &'static str,
+}
+
+impl Place {
+    pub(crate) const fn of<T: Sealable>() -> Self {
+        Self { table: T::TABLE, field: T::FIELD }
+    }
+}
+
 /// Why a sealed value did not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -122,36 +135,52 @@ impl Keyring {
         secret: &T,
         salt: &[u8; SALT_LEN],
     ) -> Sealed<T> {
-        let (version, key) = self.current();
         let plaintext = secret.expose().as_bytes();
-        let mut octets = Vec::with_capacity(HEADER_LEN + plaintext.len() + TAG_LEN);
-        octets.push(FORMAT);
-        octets.extend_from_slice(&version.to_be_bytes());
-        octets.extend_from_slice(salt);
-        aead::seal(
-            key,
-            salt,
-            &bound_to(version, T::TABLE, &row.to_string(), T::FIELD),
-            plaintext,
-            &mut octets,
-        );
-        Sealed::from_row(octets)
+        Sealed::from_row(self.seal_octets(Place::of::<T>(), &row.to_string(), plaintext, salt))
     }
 
     /// Opens a secret of the row `row` of its table.
     pub fn open<T: Sealable>(&self, row: &impl fmt::Display, sealed: &Sealed<T>) -> Result<T, OpenError> {
-        let (header, ciphertext) = sealed.octets.split_at_checked(HEADER_LEN).ok_or(OpenError::Format)?;
-        let [FORMAT, v0, v1, v2, v3, salt @ ..] = header else {
-            return Err(OpenError::Format);
-        };
-        let version = u32::from_be_bytes([*v0, *v1, *v2, *v3]);
-        let salt: &[u8; SALT_LEN] = salt.try_into().map_err(|_| OpenError::Format)?;
-        let key = self.key(version).ok_or(OpenError::UnknownKey { version })?;
-        let bound_to = bound_to(version, T::TABLE, &row.to_string(), T::FIELD);
-        let plaintext = aead::open(key, salt, &bound_to, ciphertext).map_err(|_| OpenError::Refused)?;
+        let plaintext = self.open_octets(Place::of::<T>(), &row.to_string(), &sealed.octets)?;
         let text = std::str::from_utf8(&plaintext).map_err(|_| OpenError::Refused)?;
         Ok(T::from_text(text))
     }
+
+    pub(crate) fn seal_octets(
+        &self,
+        place: Place,
+        row: &str,
+        plaintext: &[u8],
+        salt: &[u8; SALT_LEN],
+    ) -> Vec<u8> {
+        let (version, key) = self.current();
+        let mut octets = Vec::with_capacity(HEADER_LEN + plaintext.len() + TAG_LEN);
+        octets.push(FORMAT);
+        octets.extend_from_slice(&version.to_be_bytes());
+        octets.extend_from_slice(salt);
+        let bound_to = bound_to(version, place.table, row, place.field);
+        aead::seal(key, salt, &bound_to, plaintext, &mut octets);
+        octets
+    }
+
+    pub(crate) fn open_octets(
+        &self,
+        place: Place,
+        row: &str,
+        octets: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let (version, salt, ciphertext) = parts(octets).ok_or(OpenError::Format)?;
+        let key = self.key(version).ok_or(OpenError::UnknownKey { version })?;
+        let bound_to = bound_to(version, place.table, row, place.field);
+        aead::open(key, salt, &bound_to, ciphertext).map_err(|_| OpenError::Refused)
+    }
+}
+
+/// Key version, salt, and ciphertext with tag; `None` for another format.
+pub(crate) fn parts(octets: &[u8]) -> Option<(u32, &[u8; SALT_LEN], &[u8])> {
+    let (header, ciphertext) = octets.split_at_checked(HEADER_LEN)?;
+    let [FORMAT, v0, v1, v2, v3, salt @ ..] = header else { return None };
+    Some((u32::from_be_bytes([*v0, *v1, *v2, *v3]), salt.try_into().ok()?, ciphertext))
 }
 
 /// What a value is bound to, each part with its length, so that no two places share a text.

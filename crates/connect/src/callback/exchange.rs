@@ -53,7 +53,7 @@ impl Connect {
         // A region of the entry's fixed table moves the exchange; text of the browser never does.
         let endpoints = integration.endpoints(region.as_ref())?;
         let token_url = if region.is_some() { endpoints.token.clone() } else { attempt.token_url.clone() };
-        let verifier = self.open_verifier(attempt)?;
+        let verifier = self.open_verifier(attempt).await?;
         let answer = exchange_code(
             &self.parts.http,
             CodeExchange {
@@ -234,13 +234,13 @@ impl Connect {
         answer: &TokenAnswer,
         scopes: Scopes,
     ) -> SealedTokens {
-        let keyring = &self.parts.keyring;
+        let keys = &self.parts.keys;
         let now = self.now();
         let lifetime = answer.expires_in.or(entry.refresh.access_token_lifetime);
         SealedTokens {
-            access_token: Some(keyring.seal(id, &answer.access_token)),
-            refresh_token: answer.refresh_token.as_ref().map(|token| keyring.seal(id, token)),
-            extra: answer.extra.as_ref().map(|extra| keyring.seal(id, extra)),
+            access_token: Some(keys.seal(id, &answer.access_token)),
+            refresh_token: answer.refresh_token.as_ref().map(|token| keys.seal(id, token)),
+            extra: answer.extra.as_ref().map(|extra| keys.seal(id, extra)),
             token_type: answer.token_type.clone(),
             scopes,
             expires_at: lifetime.map(|lifetime| now + lifetime),

@@ -105,7 +105,7 @@ impl Connect {
         let email = invitation
             .email
             .as_ref()
-            .map(|address| self.parts.keyring.seal(&id, &EmailAddress::from(address.as_str())));
+            .map(|address| self.parts.keys.seal(&id, &EmailAddress::from(address.as_str())));
         let session = PortalSession {
             id,
             subject: invitation.subject,
@@ -154,8 +154,7 @@ impl Connect {
         let invited = self.make(invitation, Some((&new.name, &new.email))).await?;
         for session in &before {
             let Some(sealed) = &session.email else { continue };
-            let address = self.parts.keyring.open(&session.id, sealed);
-            let address = address.map_err(|source| Error::Vault { table: "portal_sessions", source })?;
+            let address = self.parts.keys.open(&session.id, sealed).await?;
             // One that ended meanwhile is over all the same.
             if address.expose() != new.email.as_str()
                 && let Some(withdrawn) = self.store().portal.withdraw(&session.id, self.now()).await?
@@ -283,7 +282,7 @@ impl Connect {
     fn new_mail(&self, token: &LinkToken, now: Timestamp) -> Result<(NewMail, MailCap)> {
         let post = self.parts.post.as_ref().ok_or(Error::MailNotConfigured)?;
         let id = vault::random::id();
-        let link = self.parts.keyring.seal(&id, token);
+        let link = self.parts.keys.seal(&id, token);
         // One of exactly that long ago counts no more.
         let since = Timestamp::from_unix_ms(now.as_unix_ms() + 1) - CAP_SPAN;
         Ok((

@@ -21,7 +21,7 @@ use super::flight::{
 use super::log::{Pen, What};
 use super::rules::{LEASE, LEASE_MARGIN, LONGEST_REST, RENEW_EVERY, Replay, Rules, STALL};
 use super::{Refreshing, STRICT_OF_ONE, Trigger};
-use crate::{Connect, Error, Result, parts};
+use crate::{Connect, Result, parts};
 
 /// What a flight needs beside its credential's row.
 struct Job {
@@ -303,10 +303,7 @@ impl Driver<'_> {
         let Some(look) = self.flight.look() else { return Ok(Event::Admitted(Ok(()))) };
         self.token = match &look.credential.tokens.refresh_token {
             None => None,
-            Some(sealed) => {
-                let opened = self.plane.parts.keyring.open(&self.id, sealed);
-                Some(opened.map_err(|source| Error::Vault { table: "credentials", source })?)
-            }
+            Some(sealed) => Some(self.plane.parts.keys.open(&self.id, sealed).await?),
         };
         if self.refreshing.is_stopping() {
             return Ok(Event::Admitted(Err(Refusal::Down(RETRY_AFTER))));

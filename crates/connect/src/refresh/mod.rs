@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{CredentialId, IntegrationId, Timestamp, WriterId};
+use store::credentials::SealedTokens;
+use store::refreshes::Claim;
 use tokio::sync::{Semaphore, watch};
 use tracing::{debug, warn};
 use vault::TokenHash;
@@ -136,6 +138,12 @@ struct Board {
 const MAX_ANSWERED: usize = 10_000;
 
 impl Refreshing {
+    /// The answers that lie in the spool, with the claims that brought them.
+    pub(crate) fn spooled(&self) -> Vec<(Claim, Arc<SealedTokens>)> {
+        let kept = self.spool.as_ref().map(Spool::all).unwrap_or_default();
+        kept.into_iter().map(|kept| (kept.claim, kept.tokens)).collect()
+    }
+
     pub(crate) fn new(spool: Option<Spool>) -> Self {
         Self {
             board: Mutex::default(),

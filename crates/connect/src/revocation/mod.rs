@@ -213,8 +213,8 @@ impl Connect {
             None => App { client_id: client_id.to_owned(), client_secret: None },
         };
         let (Ok(access_token), Ok(refresh_token)) = (
-            self.unseal(revocation, revocation.access_token.as_ref()),
-            self.unseal(revocation, revocation.refresh_token.as_ref()),
+            self.unseal(revocation, revocation.access_token.as_ref()).await,
+            self.unseal(revocation, revocation.refresh_token.as_ref()).await,
         ) else {
             return Ok(Err(Failure::of_ours("unreadable_tokens")));
         };
@@ -229,12 +229,15 @@ impl Connect {
         Ok(revoke(&self.parts.http, request).await.map_err(Failure::from))
     }
 
-    fn unseal<T: Sealable>(
+    async fn unseal<T: Sealable>(
         &self,
         revocation: &Revocation,
         sealed: Option<&Sealed<T>>,
-    ) -> std::result::Result<Option<T>, vault::OpenError> {
-        sealed.map(|sealed| self.parts.keyring.open(&revocation.credential, sealed)).transpose()
+    ) -> Result<Option<T>> {
+        match sealed {
+            Some(sealed) => self.parts.keys.open(&revocation.credential, sealed).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn failed(&self, revocation: &Revocation, failure: Failure) -> Result<Tried> {

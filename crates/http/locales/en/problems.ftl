@@ -137,6 +137,10 @@ account_deauthorized = The account has ended the connection.
 invalid_signature = The signature is not valid.
     .detail = Check stripe.webhook_secrets, and the clock. Nothing was changed.
 
+# Keys
+master_key_changed = The master key was changed.
+    .detail = This process was started with another one. Restart it with the new key; nothing was changed, and nothing is lost.
+
 # Ourselves
 store_unavailable = The store does not answer just now.
     .detail = Nothing was changed. Try again shortly.

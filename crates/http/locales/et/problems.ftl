@@ -137,6 +137,10 @@ account_deauthorized = Konto lõpetas ühenduse.
 invalid_signature = Allkiri ei kehti.
     .detail = Kontrolli seadet stripe.webhook_secrets ja kella. Midagi ei muudetud.
 
+# Võtmed
+master_key_changed = Peavõtit on vahetatud.
+    .detail = See protsess käivitati teisega. Käivita see uue võtmega uuesti; midagi ei muudetud ja midagi ei läinud kaotsi.
+
 # Meie ise
 store_unavailable = Andmehoidla praegu ei vasta.
     .detail = Midagi ei muudetud. Proovi varsti uuesti.

@@ -7,6 +7,7 @@ pub mod connections;
 pub mod history;
 pub mod hop;
 pub mod integrations;
+pub mod keys;
 pub mod portal_sessions;
 pub mod providers;
 pub mod refreshing;

@@ -38,6 +38,7 @@ mod portal;
 mod refreshes;
 mod revocations;
 mod schema;
+mod sealed;
 mod stripe;
 mod subjects;
 

@@ -29,6 +29,7 @@ mod portal;
 mod readers;
 mod refreshes;
 mod revocations;
+mod sealed;
 mod stripe;
 mod subjects;
 mod watch;

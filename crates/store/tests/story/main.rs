@@ -16,6 +16,7 @@ mod cache;
 mod connections;
 mod credentials;
 mod damage;
+mod keys;
 mod mails;
 mod onboardings;
 mod opening;
@@ -104,6 +105,12 @@ told! {
         an_onboarding_is_used_up_once,
         an_unlinked_account_takes_its_onboardings_with_it,
         deeds_on_one_account_at_once_do_not_stand_in_each_others_way;
+    keys: of_many_that_add_a_version_at_once_one_does, all_keys_are_wrapped_anew_or_none,
+        a_key_that_is_added_while_all_are_wrapped_anew_is_not_left_behind, the_newest_key_is_never_retired,
+        every_sealed_value_is_met_once_with_what_it_is_sealed_to, every_column_of_octets_is_known,
+        values_are_sealed_anew_and_nothing_else_of_their_rows_changes, what_was_written_meanwhile_is_not_sealed_anew,
+        a_page_of_many_rows_ends_where_the_next_begins, an_answer_that_is_none_is_met_and_stays,
+        calls_without_an_end_are_counted_by_their_beginning;
     upgrade: an_upgrade_from_the_schema_before_keeps_every_row;
     damage: a_damaged_row_is_an_error_that_names_its_table, a_damaged_row_and_its_column_are_named,
         a_damaged_row_of_the_portal_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;

@@ -5,6 +5,7 @@ use serde_json::json;
 use store::Error;
 use store::api_keys::ApiKey;
 use store::integrations::IntegrationRow;
+use store::keyring::KeyRow;
 use store::subjects::Subject;
 use vault::{WrappedKey, random};
 
@@ -115,10 +116,11 @@ pub(crate) async fn the_first_data_key_wins(world: &World) {
         wrapped: vec![octet; 80],
     };
     let (mine, theirs) = (key(1, 1), key(1, 2));
-    world.one.keyring.add(&mine).await.unwrap();
-    world.two.keyring.add(&theirs).await.unwrap();
-    world.two.keyring.add(&key(2, 3)).await.unwrap();
-    assert_eq!(world.one.keyring.all().await.unwrap(), [mine, key(2, 3)]);
+    assert!(world.one.keyring.add(&mine, at(1)).await.unwrap());
+    assert!(!world.two.keyring.add(&theirs, at(2)).await.unwrap());
+    assert!(world.two.keyring.add(&key(2, 3), at(3)).await.unwrap());
+    let row = |key, second| KeyRow { key, created_at: Some(at(second)), spread_at: None };
+    assert_eq!(world.one.keyring.all().await.unwrap(), [row(mine, 1), row(key(2, 3), 3)]);
 }
 
 pub(crate) async fn a_nul_character_is_refused_by_name(world: &World) {
