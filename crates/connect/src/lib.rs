@@ -6,6 +6,7 @@
 //! - [`access_token`]: a token that works, by the table of the specification
 //! - [`refresh`]: one refresh of one credential at a time, everywhere, and nothing ever lost
 //! - [`connections`]: list, inspect, metadata, import
+//! - [`drill`]: a refresh fails for real, and everything is as before
 //! - [`disconnect`]: erase the tokens, keep the row
 //! - [`parts`]: further tokens of one consent
 //! - [`revocation`]: grants are given back to their providers, now or later
@@ -23,6 +24,7 @@ pub mod authorize;
 pub mod callback;
 pub mod connections;
 pub mod disconnect;
+pub mod drill;
 pub mod error;
 pub mod hop;
 pub mod integrations;

@@ -229,6 +229,10 @@ impl Problem {
             Error::ProviderUnavailable { retry_after }
             | Error::StripeUnavailable { retry_after }
             | Error::TooManyMails { retry_after } => problem.retry_after(*retry_after),
+            Error::RefreshUnderWay { retry_after } => problem.retry_after(*retry_after),
+            Error::GrantAtRisk { integration } => {
+                problem.argument("integration", integration).member("integration", integration.as_str())
+            }
             Error::RefreshingHeld => problem.retry_after(HELD_RETRY_AFTER),
             Error::ProviderConfiguration { error } | Error::StripeConfiguration { error } => {
                 problem.argument("error", error.as_deref().unwrap_or("unknown"))

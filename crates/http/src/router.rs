@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, hop, integrations, portal_sessions, refreshing, status,
-    stripe, subjects, token, validate,
+    api_keys, authorize, callback, connections, drill, hop, integrations, portal_sessions, refreshing,
+    status, stripe, subjects, token, validate,
 };
 use crate::pages::invitation;
 use crate::{layer, operations, pages};
@@ -95,6 +95,7 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
             connections::disconnect
         ))
         .routes(routes!(connections::refresh))
+        .routes(routes!(drill::simulate_failure))
         .routes(routes!(validate::validate_page))
         .routes(routes!(validate::validate))
         .routes(routes!(refreshing::get, refreshing::put))
