@@ -117,6 +117,7 @@ impl Job {
             }
             Self::Recover => {
                 connect.sweep_spool().await;
+                told("drill.recovery_failed", connect.end_drills().await);
                 told("refresh.recovery_failed", connect.recover().await);
             }
             Self::Revoke => {

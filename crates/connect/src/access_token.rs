@@ -189,7 +189,12 @@ impl Connect {
         outcome
     }
 
-    async fn landed(&self, key: &ConnectionKey, which: &Which, outcome: Option<Outcome>) -> Result<()> {
+    pub(crate) async fn landed(
+        &self,
+        key: &ConnectionKey,
+        which: &Which,
+        outcome: Option<Outcome>,
+    ) -> Result<()> {
         // Another replica may have brought it; its notice may still be on the way.
         self.store().connections.forget(key);
         match outcome {

@@ -104,6 +104,18 @@ pub enum Error {
         /// The provider's `error` member.
         error: Option<String>,
     },
+    /// Somebody refreshes the connection, or an answer of an earlier refresh is still to come.
+    #[error("the connection is being refreshed")]
+    RefreshUnderWay {
+        /// When it makes sense to try again.
+        retry_after: Duration,
+    },
+    /// The provider may take the attempt for a theft, and end the whole grant.
+    #[error("{integration} may end the whole grant for it")]
+    GrantAtRisk {
+        /// Where.
+        integration: IntegrationId,
+    },
     /// The operator wants nothing refreshed for now.
     #[error("refreshing is held until the operator says otherwise")]
     RefreshingHeld,
@@ -252,6 +264,8 @@ impl Error {
             Self::ReconnectRequired { .. } => ProblemCode::ReconnectRequired,
             Self::ProviderUnavailable { .. } => ProblemCode::ProviderUnavailable,
             Self::ProviderConfiguration { .. } => ProblemCode::ProviderConfiguration,
+            Self::RefreshUnderWay { .. } => ProblemCode::RefreshUnderWay,
+            Self::GrantAtRisk { .. } => ProblemCode::GrantAtRisk,
             Self::RefreshingHeld => ProblemCode::RefreshingHeld,
             Self::GenerationConflict { .. } => ProblemCode::GenerationConflict,
             Self::InvalidTicket => ProblemCode::InvalidTicket,

@@ -7,6 +7,7 @@
 //! - [`refresh`]: one refresh of one credential at a time, everywhere, and nothing ever lost
 //! - [`connections`]: list, inspect, metadata, import
 //! - [`history`]: what has happened to a connection
+//! - [`drill`]: a refresh fails for real, and everything is as before
 //! - [`disconnect`]: erase the tokens, keep the row
 //! - [`parts`]: further tokens of one consent
 //! - [`revocation`]: grants are given back to their providers, now or later
@@ -25,6 +26,7 @@ pub mod authorize;
 pub mod callback;
 pub mod connections;
 pub mod disconnect;
+pub mod drill;
 pub mod error;
 pub mod history;
 pub mod hop;

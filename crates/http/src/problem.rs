@@ -214,7 +214,8 @@ impl Problem {
                 problem.argument("subject", subject)
             }
             Error::IntegrationNotFound { integration }
-            | Error::IntegrationInConfiguration { integration } => {
+            | Error::IntegrationInConfiguration { integration }
+            | Error::GrantAtRisk { integration } => {
                 problem.argument("integration", integration).member("integration", integration.as_str())
             }
             Error::GroupNotFound { group } | Error::GroupNotConfigured { group } => {
@@ -234,6 +235,7 @@ impl Problem {
                 .member("since", since.to_string())
                 .member("reconnect", reconnect(key)),
             Error::ProviderUnavailable { retry_after }
+            | Error::RefreshUnderWay { retry_after }
             | Error::StripeUnavailable { retry_after }
             | Error::TooManyMails { retry_after } => problem.retry_after(*retry_after),
             Error::RefreshingHeld => problem.retry_after(HELD_RETRY_AFTER),

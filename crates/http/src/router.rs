@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, history, hop, integrations, keys, portal_sessions, providers,
-    refreshing, status, stripe, subjects, token, validate,
+    api_keys, authorize, callback, connections, drill, history, hop, integrations, keys, portal_sessions,
+    providers, refreshing, status, stripe, subjects, token, validate,
 };
 use crate::pages::invitation;
 use crate::{layer, operations, pages};
@@ -103,6 +103,7 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         ))
         .routes(routes!(connections::refresh))
         .routes(routes!(history::history))
+        .routes(routes!(drill::simulate_failure))
         .routes(routes!(validate::validate_page))
         .routes(routes!(validate::validate))
         .routes(routes!(refreshing::get, refreshing::put))

@@ -115,6 +115,10 @@ problem_codes! {
     ProviderUnavailable => 503, "provider_unavailable", Retry;
     /// The provider refuses our app's credentials or configuration.
     ProviderConfiguration => 502, "provider_configuration", None;
+    /// The connection is being refreshed, or an answer of an earlier refresh is still to come.
+    RefreshUnderWay => 503, "refresh_under_way", Retry;
+    /// The provider may end the whole grant for what is asked, and nobody has said that it shall be done all the same.
+    GrantAtRisk => 409, "grant_at_risk", None;
     /// The operator holds all refreshing, as after the restore of a backup.
     RefreshingHeld => 503, "refreshing_held", Retry;
     /// The write stated a generation that has passed.

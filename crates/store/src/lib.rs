@@ -7,6 +7,7 @@
 //!
 //! - [`subjects`], [`integrations`], [`attempts`], [`credentials`], [`connections`], [`api_keys`]
 //! - [`refreshes`]: claims, leases and the journal of calls, between a credential and its next tokens
+//! - [`drills`]: failures that are played, and what they set aside
 //! - [`revocations`]: grants that are to be given back to their providers
 //! - [`portal`]: links to pages, the browsers that opened them, the mails that carry them
 //! - [`stripe`]: accounts at Stripe, and the onboardings that lead to them
@@ -19,6 +20,7 @@ pub mod attempts;
 pub mod audit;
 pub mod connections;
 pub mod credentials;
+pub mod drills;
 pub mod integrations;
 pub mod keyring;
 pub mod portal;

@@ -10,6 +10,7 @@ use crate::attempts::Attempts;
 use crate::audit::Audit;
 use crate::connections::Connections;
 use crate::credentials::Credentials;
+use crate::drills::Drills;
 use crate::integrations::Integrations;
 use crate::keyring::KeyringRows;
 use crate::portal::Portal;
@@ -97,6 +98,8 @@ pub struct Store {
     pub credentials: Arc<dyn Credentials>,
     /// What stands between a credential and its next tokens.
     pub refreshes: Arc<dyn Refreshes>,
+    /// Failures that are played.
+    pub drills: Arc<dyn Drills>,
     /// Grants that are to be given back.
     pub revocations: Arc<dyn Revocations>,
     /// A subject's accounts at integrations.
@@ -177,6 +180,7 @@ impl Store {
             + Attempts
             + Credentials
             + Refreshes
+            + Drills
             + Revocations
             + Connections
             + ApiKeys
@@ -194,6 +198,7 @@ impl Store {
             attempts: engine.clone(),
             credentials: engine.clone(),
             refreshes: engine.clone(),
+            drills: engine.clone(),
             revocations: engine.clone(),
             connections: engine.clone(),
             api_keys: engine.clone(),

@@ -108,6 +108,8 @@ pub struct Look {
     pub now: Timestamp,
     /// Whether the operator wants nothing refreshed ([`Refreshes::hold`]).
     pub held: bool,
+    /// Whether a failure is played for it ([`crate::drills`]): nobody can claim it.
+    pub drilled: bool,
 }
 
 /// How a call without tokens ended.
@@ -195,8 +197,8 @@ pub trait Refreshes: Send + Sync {
     /// Everything that a flight wants to know; `None` when the credential is gone.
     async fn look(&self, id: &CredentialId) -> Result<Option<Look>>;
     /// Claims: raises the fence, takes the lease, and writes the journal row `sent`, where generation and fence are
-    /// those that were seen, the credential is not broken, nothing is held, and no live lease exists, or only the
-    /// caller's own (`again`). The new fence is higher than any that the credential or its journal knows.
+    /// those that were seen, the credential is not broken, nothing is held, no drill is on, and no live lease exists,
+    /// or only the caller's own (`again`). The new fence is higher than any that the credential or its journal knows.
     async fn claim(&self, claim: &NewClaim) -> Result<Option<Claim>>;
     /// Prolongs the lease to `lease` from now; `false` when fence or generation are no longer ours, or the lease was
     /// given back or ended. One that has run out is ours until then.
@@ -204,7 +206,7 @@ pub trait Refreshes: Send + Sync {
     /// Puts new tokens in place where fence and generation are ours: generation + 1, lease given back, `tokens_fence`
     /// ours, `broken`, `last_error` and `failures` cleared, `refreshed_at` = `tokens.obtained_at`, `due_at` = `due`;
     /// our journal row goes, and every row of an older generation than the one that was spent. `false` when they are
-    /// not ours. A set without a refresh token keeps the old one (RFC 6749 §6); a set without extra keeps the old extra.
+    /// not ours. Ends a drill. A set without a refresh token keeps the old one (RFC 6749 §6); a set without extra keeps the old extra.
     async fn commit(&self, claim: &Claim, tokens: &SealedTokens, due: Option<Timestamp>) -> Result<bool>;
     /// Puts tokens in place that were kept elsewhere, where the generation is still `generation`, whoever holds the
     /// lease: as [`Refreshes::commit`], with `tokens_fence` = `fence`, the fence of the claim that brought them; that

@@ -12,9 +12,10 @@ use crate::audit::{AuditEntry, Head};
 use crate::columns::{Columns, Reader};
 use crate::connections::{Connection, ConnectionKey, Disconnected, Standing};
 use crate::credentials::{Credential, Part, SealedTokens};
+use crate::drills::AbandonedDrill;
 use crate::integrations::IntegrationRow;
 use crate::keyring::KeyRow;
-use crate::refreshes::{Backlog, Due, EndingGrant, Hold, JournalRow, Look, Phase};
+use crate::refreshes::{Backlog, Claim, Due, EndingGrant, Hold, JournalRow, Look, Phase};
 use crate::revocations::{Revocation, RevocationBacklog};
 use crate::subjects::{Overview, Subject};
 
@@ -55,7 +56,9 @@ columns! {
         k.broken_reason, k.used_at";
     /// Read by [`look`] after `credential_columns`, from `look_tables`; then the time.
     look_columns = "fence, tokens_fence, lease_until, \
-        CAST(CASE WHEN EXISTS (SELECT 1 FROM refresh_hold) THEN 1 ELSE 0 END AS BIGINT), call_fence, spent, phase, \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM refresh_hold) THEN 1 ELSE 0 END AS BIGINT), \
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM drills d WHERE d.credential = id) THEN 1 ELSE 0 END AS BIGINT), \
+        call_fence, spent, phase, \
         silent, started_at, answer";
     /// A credential with each of its latest calls, or once with none.
     look_tables = "credentials LEFT JOIN (SELECT credential, fence AS call_fence, generation AS spent, phase, silent, \
@@ -65,6 +68,11 @@ columns! {
     due_columns = "id, generation, subject, integration, client_id";
     /// Read by [`ending_grant`].
     ending_columns = "id, subject, integration, grant_ends_at, warned_days";
+    /// Which columns a drill has.
+    drill_columns = "credential, generation, fence, refresh_token, last_error, failures, due_at, updated_at, \
+        began_at, began_by";
+    /// Read by [`abandoned_drill`]; `d` is the drill, `k` its credential.
+    abandoned_columns = "d.credential, d.generation, d.fence, k.subject, k.integration, d.began_at, d.began_by";
     /// Read by [`revocation`].
     revocation_columns = "id, credential, subject, integration, provider, client_id, url, label, account, \
         access_token, refresh_token, attempts, due_at, created_at, last_error";
@@ -269,7 +277,7 @@ pub(crate) fn look(row: &dyn Columns) -> Result<Look> {
         Reader::of("credentials", concat!(credential_columns!(), ", ", look_columns!(), ", now"), row);
     let credential = read_credential(&mut row)?;
     let (fence, tokens_fence, leased_until) = (row.integer()?, row.integer()?, row.optional_time()?);
-    let held = row.flag()?;
+    let (held, drilled) = (row.flag()?, row.flag()?);
     let mut journal = Vec::new();
     if let Some(fence) = row.optional_integer()? {
         journal.push(JournalRow {
@@ -283,7 +291,7 @@ pub(crate) fn look(row: &dyn Columns) -> Result<Look> {
     } else {
         row.skip(5);
     }
-    Ok(Look { credential, fence, tokens_fence, leased_until, journal, now: row.time()?, held })
+    Ok(Look { credential, fence, tokens_fence, leased_until, journal, now: row.time()?, held, drilled })
 }
 
 /// Puts the rows of one credential together.
@@ -300,6 +308,17 @@ pub(crate) fn credential_id(row: &dyn Columns) -> Result<model::CredentialId> {
 
 pub(crate) fn fence(row: &dyn Columns) -> Result<i64> {
     Reader::of("credentials", "fence", row).integer()
+}
+
+pub(crate) fn abandoned_drill(row: &dyn Columns) -> Result<AbandonedDrill> {
+    let mut row = Reader::of("drills", abandoned_columns!(), row);
+    Ok(AbandonedDrill {
+        claim: Claim { credential: row.id()?, generation: row.integer()?, fence: row.integer()? },
+        subject: row.id()?,
+        integration: row.id()?,
+        began_at: row.time()?,
+        by: row.text()?,
+    })
 }
 
 pub(crate) fn due(row: &dyn Columns) -> Result<Due> {

@@ -23,6 +23,8 @@ use super::rules::{LEASE, LEASE_MARGIN, LONGEST_REST, RENEW_EVERY, Replay, Rules
 use super::{Refreshing, STRICT_OF_ONE, Trigger};
 use crate::{Connect, Result, parts};
 
+pub(crate) mod drill;
+
 /// What a flight needs beside its credential's row.
 struct Job {
     entry: Arc<Entry>,
@@ -76,27 +78,7 @@ impl Connect {
                 return unfit.map(|landing| landing.err().unwrap_or(Landing::Failed));
             }
         };
-        let seed = u64::from_le_bytes(vault::random::octets());
-        let mut driver = Driver {
-            plane: self,
-            refreshing: &self.refreshing,
-            pen,
-            id,
-            trigger,
-            flight: Flight::new(job.rules.clone(), trigger, generation, seed),
-            job,
-            token: None,
-            permits: Vec::new(),
-            lease_since: Mutex::new((Instant::now(), self.now())),
-            room: None,
-            next_renewal: Mutex::new(tokio::time::Instant::now() + RENEW_EVERY),
-            marked: None,
-            brought: None,
-            store_error: None,
-            started: Instant::now(),
-            answered: None,
-            announced: None,
-        };
+        let mut driver = Driver::new(self, pen, id, generation, trigger, job);
         let landing = driver.fly().await?;
         driver.tidy(&landing).await;
         driver.report(&landing).await;
@@ -156,7 +138,38 @@ impl Connect {
     }
 }
 
-impl Driver<'_> {
+impl<'a> Driver<'a> {
+    fn new(
+        plane: &'a Connect,
+        pen: &'a Pen,
+        id: CredentialId,
+        generation: i64,
+        trigger: Trigger,
+        job: Job,
+    ) -> Self {
+        let seed = u64::from_le_bytes(vault::random::octets());
+        Self {
+            plane,
+            refreshing: &plane.refreshing,
+            pen,
+            id,
+            trigger,
+            flight: Flight::new(job.rules.clone(), trigger, generation, seed),
+            job,
+            token: None,
+            permits: Vec::new(),
+            lease_since: Mutex::new((Instant::now(), plane.now())),
+            room: None,
+            next_renewal: Mutex::new(tokio::time::Instant::now() + RENEW_EVERY),
+            marked: None,
+            brought: None,
+            store_error: None,
+            started: Instant::now(),
+            answered: None,
+            announced: None,
+        }
+    }
+
     /// One action after the other, the lease renewed meanwhile.
     async fn fly(&mut self) -> Result<Landing> {
         let mut action = self.flight.survey();
@@ -251,7 +264,17 @@ impl Driver<'_> {
     }
 
     async fn look(&mut self) -> Event {
-        let found = self.store().look(&self.id).await;
+        let mut found = self.store().look(&self.id).await;
+        if let Ok(Some(look)) = &found
+            && look.drilled
+            && look.leased_until.is_none_or(|until| until <= look.now)
+        {
+            // A failure that was played is over, and nobody has said so: the refresh token is not the one that is meant.
+            if let Err(error) = self.plane.end_drills().await {
+                warn!(credential = %self.id, outcome = "failure", %error, "drill.restore_failed");
+            }
+            found = self.store().look(&self.id).await;
+        }
         Event::Looked(self.unless_failed(found).map(|found| {
             found.map(|look| {
                 let spool = self.refreshing.spool.as_ref();
@@ -635,6 +658,6 @@ pub(super) fn announce(key: &AppKey, change: &Change) {
     }
 }
 
-pub(super) fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -238,14 +238,14 @@ impl Flight {
         if generation != self.seen {
             return self.land(Landing::Fresh);
         }
-        if look.credential.broken.is_some() {
+        if look.credential.broken.is_some() && !look.drilled {
             return self.land(Landing::Dead);
         }
         if look.held {
             return self.land(Landing::Held);
         }
         let somebody_waits = self.trigger.is_waited_for();
-        if look.leased_until.is_some_and(|until| until > look.now) {
+        if look.drilled || look.leased_until.is_some_and(|until| until > look.now) {
             return if somebody_waits {
                 self.poll(Waiting::Lease)
             } else {

@@ -68,19 +68,19 @@ impl FlightStep {
 
 /// What is known of a flight so far.
 #[derive(Default)]
-pub(super) struct FlightLog {
+pub(crate) struct FlightLog {
     pub(super) steps: Vec<FlightStep>,
     pub(super) outcome: Option<Outcome>,
 }
 
 /// The flight's own hand on its log.
-pub(super) struct Pen {
+pub(crate) struct Pen {
     log: watch::Sender<FlightLog>,
     began: Instant,
 }
 
 impl Pen {
-    pub(super) fn new() -> (Self, watch::Receiver<FlightLog>) {
+    pub(crate) fn new() -> (Self, watch::Receiver<FlightLog>) {
         let (log, reader) = watch::channel(FlightLog::default());
         (Self { log, began: Instant::now() }, reader)
     }

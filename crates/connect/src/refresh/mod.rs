@@ -26,7 +26,7 @@ use crate::progress::Progress;
 use crate::{Connect, Error};
 
 mod circuit;
-mod driver;
+pub(crate) mod driver;
 pub mod flight;
 pub mod log;
 pub mod metrics;
@@ -70,12 +70,14 @@ pub enum Trigger {
     Forced,
     /// An earlier one was abandoned.
     Recovery,
+    /// A failure is played ([`crate::drill`]).
+    Drill,
 }
 
 impl Trigger {
     /// Whether somebody waits for its end.
     pub(crate) const fn is_waited_for(self) -> bool {
-        matches!(self, Self::Read | Self::Rejected | Self::Forced)
+        matches!(self, Self::Read | Self::Rejected | Self::Forced | Self::Drill)
     }
 
     const fn word(self) -> &'static str {
@@ -83,6 +85,7 @@ impl Trigger {
             Self::Background | Self::Near | Self::Recovery => "background",
             Self::Read | Self::Rejected => "read",
             Self::Forced => "forced",
+            Self::Drill => "drill",
         }
     }
 }

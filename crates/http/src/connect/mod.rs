@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod authorize;
 pub mod callback;
 pub mod connections;
+pub mod drill;
 pub mod history;
 pub mod hop;
 pub mod integrations;

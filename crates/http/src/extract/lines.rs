@@ -47,6 +47,11 @@ impl FromRequestParts<App> for Lines {
 }
 
 impl Lines {
+    /// The language of what is told.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
     /// Does the work, which a caller that goes away does not stop once it is told line by line.
     pub async fn answer<S, T, W>(self, work: impl FnOnce(Progress<S>) -> W) -> Response
     where

@@ -23,14 +23,14 @@ use crate::{Error, Result};
 const LISTEN: &str = "LISTEN claviger_changes";
 
 /// Lets a statement that writes notify of it: the parameter is [`Thing::to_notice`]. It answers a row for each row that
-/// it wrote. Another statement may go along; it sees what the first wrote as `done`, and nothing of it in the tables.
+/// it wrote. Two other statements may go along; they see what the first wrote as `done`, and nothing of it in the tables.
 macro_rules! telling {
-    ($statement:expr, $parameter:literal $(, $along:literal)?) => {
+    ($statement:expr, $parameter:literal $(, $along:literal $(, $beside:literal)?)?) => {
         concat!(
             "WITH done AS (",
             $statement,
             " RETURNING 1)",
-            $(", along AS (", $along, ")",)?
+            $(", along AS (", $along, ")", $(", beside AS (", $beside, ")",)?)?
             " SELECT pg_notify('claviger_changes', ",
             $parameter,
             ") FROM done"

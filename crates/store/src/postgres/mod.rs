@@ -31,6 +31,7 @@ mod attempts;
 mod audit;
 mod connections;
 mod credentials;
+mod drills;
 mod integrations;
 mod keyring;
 mod listener;

@@ -25,6 +25,7 @@ macro_rules! now {
         )
     };
 }
+pub(super) use now;
 
 const LOOK: &str = concat!(
     "SELECT ",
@@ -47,7 +48,8 @@ const CLAIM: &str = concat!(
     " WHERE id = $1 AND generation = $2 AND fence = $3 AND broken_at IS NULL \
      AND (lease_until IS NULL OR lease_until <= ",
     now!("$5"),
-    " OR $8::bigint = 1) AND NOT EXISTS (SELECT 1 FROM refresh_hold) RETURNING fence) \
+    " OR $8::bigint = 1) AND NOT EXISTS (SELECT 1 FROM refresh_hold) \
+     AND NOT EXISTS (SELECT 1 FROM drills d WHERE d.credential = $1) RETURNING fence) \
      INSERT INTO refresh_journal (credential, generation, fence, phase, silent, holder, started_at) \
      SELECT $1, $2, fence, 'sent', 0, $4, ",
     now!("$5"),
@@ -59,12 +61,13 @@ const RENEW: &str = concat!(
     " WHERE id = $1 AND generation = $2 AND fence = $3 AND lease_until IS NOT NULL"
 );
 
-/// Puts tokens in place of those of a generation, brought by the claim of fence `$3`, and cleans the journal.
+/// Puts tokens in place of those of a generation, brought by the claim of fence `$3`, cleans the journal, and ends a drill.
 macro_rules! put_tokens {
     ($condition:literal) => {
         telling!(
             concat!(
-                "UPDATE credentials SET access_token = $4, refresh_token = COALESCE($5, refresh_token), \
+                "UPDATE credentials SET access_token = $4, refresh_token = COALESCE($5, \
+                 (SELECT d.refresh_token FROM drills d WHERE d.credential = $1), refresh_token), \
                  extra = COALESCE($6, extra), token_type = $7, scopes = $8, expires_at = $9, obtained_at = $10, \
                  refreshed_at = $10, updated_at = $10, due_at = $11, generation = generation + 1, tokens_fence = $3, \
                  lease_holder = NULL, lease_until = NULL, broken_at = NULL, broken_reason = NULL, \
@@ -73,7 +76,8 @@ macro_rules! put_tokens {
             ),
             "$12",
             "DELETE FROM refresh_journal WHERE credential = $1 AND (fence = $3 OR generation < $2) \
-             AND EXISTS (SELECT 1 FROM done)"
+             AND EXISTS (SELECT 1 FROM done)",
+            "DELETE FROM drills WHERE credential = $1 AND EXISTS (SELECT 1 FROM done)"
         )
     };
 }
@@ -327,7 +331,7 @@ impl Refreshes for Postgres {
 
 impl Postgres {
     /// The parameter of [`now`]: nothing where the server's clock is to be asked.
-    fn now(&self) -> Value {
+    pub(super) fn now(&self) -> Value {
         if self.clock.is_wall_clock() { Value::Null } else { self.clock.now().into() }
     }
 

@@ -34,11 +34,13 @@ const WRITE: &str = "INSERT INTO connections (subject, integration, label, id, c
     disconnected_by = NULL";
 pub(super) const ERASE: &str = "DELETE FROM credentials WHERE id = ?1 \
     AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = ?1)";
+/// A drill gives the token back that it has set aside.
 const MOVE: &str = concat!(
     "INSERT INTO revocations (",
     revocation_columns!(),
-    ") SELECT ?1, id, subject, integration, provider, client_id, ?3, ?4, account, access_token, refresh_token, 1, ?5, ?6, \
-     NULL FROM credentials WHERE id = ?2 AND (access_token IS NOT NULL OR refresh_token IS NOT NULL) \
+    ") SELECT ?1, id, subject, integration, provider, client_id, ?3, ?4, account, access_token, \
+     COALESCE((SELECT d.refresh_token FROM drills d WHERE d.credential = ?2), refresh_token), 1, ?5, ?6, NULL \
+     FROM credentials WHERE id = ?2 AND (access_token IS NOT NULL OR refresh_token IS NOT NULL) \
      AND NOT EXISTS (SELECT 1 FROM connections WHERE credential = ?2)"
 );
 const MOVED: &str = concat!("SELECT ", revocation_columns!(), " FROM revocations WHERE id = ?1");

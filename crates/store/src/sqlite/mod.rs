@@ -22,6 +22,7 @@ mod attempts;
 mod audit;
 mod connections;
 mod credentials;
+mod drills;
 mod file;
 mod integrations;
 mod keyring;

@@ -29,7 +29,7 @@ const CLAIM: &str = "UPDATE credentials SET \
     lease_holder = ?4, lease_until = ?6 \
     WHERE id = ?1 AND generation = ?2 AND fence = ?3 AND broken_at IS NULL \
     AND (lease_until IS NULL OR lease_until <= ?5 OR ?8 = 1) AND NOT EXISTS (SELECT 1 FROM refresh_hold) \
-    RETURNING fence";
+    AND NOT EXISTS (SELECT 1 FROM drills d WHERE d.credential = ?1) RETURNING fence";
 const SEND: &str = "INSERT INTO refresh_journal (credential, generation, fence, phase, silent, holder, started_at) \
     VALUES (?1, ?2, ?3, 'sent', 0, ?4, ?5)";
 const RENEW: &str = "UPDATE credentials SET lease_until = ?4 \
@@ -39,7 +39,8 @@ const RENEW: &str = "UPDATE credentials SET lease_until = ?4 \
 macro_rules! put_tokens {
     ($condition:literal) => {
         concat!(
-            "UPDATE credentials SET access_token = ?4, refresh_token = COALESCE(?5, refresh_token), \
+            "UPDATE credentials SET access_token = ?4, refresh_token = COALESCE(?5, \
+             (SELECT d.refresh_token FROM drills d WHERE d.credential = ?1), refresh_token), \
              extra = COALESCE(?6, extra), token_type = ?7, scopes = ?8, expires_at = ?9, obtained_at = ?10, \
              refreshed_at = ?10, updated_at = ?10, due_at = ?11, generation = generation + 1, tokens_fence = ?3, \
              lease_holder = NULL, lease_until = NULL, broken_at = NULL, broken_reason = NULL, last_error = NULL, \
@@ -51,6 +52,8 @@ macro_rules! put_tokens {
 const COMMIT: &str = put_tokens!(" AND fence = ?3");
 const ADOPT: &str = put_tokens!("");
 const CLEAN: &str = "DELETE FROM refresh_journal WHERE credential = ?1 AND (fence = ?3 OR generation < ?2)";
+/// New tokens end a drill.
+const END_DRILL: &str = "DELETE FROM drills WHERE credential = ?1";
 
 const KEEP_ORPHAN: &str = "INSERT INTO refresh_journal \
     (credential, generation, fence, phase, silent, started_at, answer) \
@@ -315,6 +318,7 @@ impl Sqlite {
             let is_done = execute(database, sql, claim.iter().chain(&tokens).chain(&due))? > 0;
             if is_done {
                 execute(database, CLEAN, &claim)?;
+                execute(database, END_DRILL, &claim[..1])?;
             }
             Ok(is_done)
         };

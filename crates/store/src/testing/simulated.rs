@@ -171,6 +171,7 @@ impl Simulated {
                 journal: row.journal.values().filter(|call| call.generation >= oldest).cloned().collect(),
                 now: self.clock.now(),
                 held: state.hold.is_some(),
+                drilled: false,
             }
         }))
     }

@@ -16,6 +16,7 @@ mod cache;
 mod connections;
 mod credentials;
 mod damage;
+mod drills;
 mod keys;
 mod mails;
 mod onboardings;
@@ -82,6 +83,13 @@ told! {
     refreshes: a_commit_is_seen_in_the_standing_of_the_other_replica,
         what_standings_do_not_show_leaves_them_in_memory, metadata_that_is_written_during_a_claim_stays,
         leases_are_timed_by_the_clock_of_the_database, rows_of_the_schema_before_get_their_due_time;
+    drills: a_drill_leaves_the_credential_as_it_was, a_standing_shows_a_played_death_and_its_end_on_both_replicas,
+        a_drill_begins_only_where_nothing_is_under_way, of_many_drills_and_claims_at_once_one_wins,
+        an_abandoned_drill_is_ended_by_anybody_once_its_lease_is_over, whoever_wakes_up_does_not_end_a_later_drill,
+        what_a_replica_of_before_marks_during_a_drill_is_undone,
+        new_tokens_end_a_drill_and_keep_what_it_set_aside,
+        a_disconnect_during_a_drill_gives_back_the_token_that_was_set_aside,
+        a_reconnect_during_a_drill_leaves_nothing_of_it, a_call_after_a_drill_is_like_any_other;
     revocations: a_disconnect_turns_the_tokens_into_a_revocation, the_last_member_of_a_group_makes_the_revocation,
         a_plan_for_another_credential_changes_nothing, each_due_revocation_goes_to_one_of_two_replicas,
         only_the_attempt_under_way_ends_a_revocation, a_grant_may_be_shared_with_the_same_account_and_with_one_that_nobody_knows;

@@ -779,7 +779,7 @@ pub(crate) async fn rows_of_the_schema_before_get_their_due_time(world: &World) 
          DROP INDEX attempts_by_answer; \
          DROP TABLE refresh_journal; DROP TABLE refresh_hold; DROP TABLE revocations; \
          DROP TABLE portal_browsers; DROP TABLE mails; DROP TABLE portal_sessions; DROP TABLE stripe_accounts; \
-         DROP TABLE stripe_attempts; DROP TABLE stripe_events; {columns} \
+         DROP TABLE stripe_attempts; DROP TABLE stripe_events; DROP TABLE drills; {columns} \
          DELETE FROM refinery_schema_history WHERE version >= 2"
     );
     world.sql(&back).await;
