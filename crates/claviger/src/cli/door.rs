@@ -210,6 +210,8 @@ impl Here {
     async fn open(args: &ConfigArgs) -> anyhow::Result<Self> {
         let config = args.load()?;
         let wired = wiring::operate(&config, Arc::new(SystemClock)).await?;
+        // What an earlier command could not put back, because it was killed.
+        wired.connect.end_drills().await.context("ending abandoned drills")?;
         Ok(Self { router: router::all(&wired.app), wired })
     }
 

@@ -5,9 +5,11 @@ mod api_key;
 mod disconnect;
 mod inspect;
 mod integration;
+mod key;
 mod portal;
 mod provider;
 mod refresh;
+mod simulate_failure;
 mod status;
 mod token;
 mod validate_all;
@@ -38,6 +40,8 @@ pub(super) enum Command {
     ValidateAll(validate_all::ValidateAllArgs),
     /// Disconnect: give the grant back to the provider, and erase the tokens
     Disconnect(ToolArgs),
+    /// Play the death of a grant, for real; afterwards everything is as before
+    SimulateFailure(simulate_failure::SimulateFailureArgs),
     /// Print a token that works, for scripts
     Token(token::TokenArgs),
     /// Keys of the product's backend
@@ -52,6 +56,9 @@ pub(super) enum Command {
     /// Links to the onboarding, settings and Stripe pages
     #[command(subcommand)]
     Portal(portal::Command),
+    /// The keys that seal what is stored
+    #[command(subcommand)]
+    Key(key::Command),
 }
 
 /// One connection.
@@ -106,6 +113,8 @@ impl Command {
             Self::Integration(command) => command.door(),
             Self::Provider(command) => command.door(),
             Self::Portal(command) => command.door(),
+            Self::Key(command) => command.door(),
+            Self::SimulateFailure(args) => &args.tool.door,
         }
     }
 
@@ -121,6 +130,8 @@ impl Command {
             Self::Integration(command) => integration::run(desk, command).await,
             Self::Provider(command) => provider::run(desk, command).await,
             Self::Portal(command) => portal::run(desk, command).await,
+            Self::Key(command) => key::run(desk, command).await,
+            Self::SimulateFailure(args) => simulate_failure::run(desk, args).await,
         }
     }
 }

@@ -110,4 +110,24 @@ on_both_databases! {
         rig.beside(&["disconnect", "github", "--user", "anna", "--label", "work"]).expect(0);
         rig.token("anna", "github").await.expect(200);
     }
+
+    async fn the_data_key_is_rotated_with_everything_sealed_anew_and_checked(rig: Rig) {
+        for tool in ["github", "jira"] {
+            rig.connect("anna", tool).await;
+        }
+        let checked = rig.both(&["key", "check"]).expect(0);
+        assert!(checked.ends_with("Every sealed value opens.\n"), "{checked}");
+        let rotated = rig.beside(&["key", "rotate"]).expect(0);
+        assert!(rotated.contains("Everything is sealed with data key 2 from now on.\n"), "{rotated}");
+        assert!(rotated.contains("Data key 1 stays: another process may still seal with it"), "{rotated}");
+        // The server that runs has not been told: it finds out by the values.
+        rig.token("anna", "github").await.expect(200);
+        rig.through(&["refresh", "jira", "--user", "anna"]).expect(0);
+        let found = rig.both(&["key", "check", "--json"]).json();
+        let tables = found["tables"].as_array().unwrap();
+        let credentials = tables.iter().find(|table| table["table"] == "credentials").unwrap();
+        assert_eq!(credentials["versions"].as_object().unwrap().keys().collect::<Vec<_>>(), ["2"], "{found}");
+        let list = rig.both(&["key", "list"]).expect(0);
+        assert!(list.contains("\n1        opens  ") && list.contains("\n2        seals  "), "{list}");
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::on_both_databases;
+use crate::harness::Browser;
 
 on_both_databases! {
     async fn status_lists_all_users_with_integration_counts(rig: Rig) {
@@ -115,5 +116,41 @@ on_both_databases! {
         assert_eq!(rig.token("anna", "jira").await.problem(), (404, "connection_not_found".to_owned()));
         let again = rig.both(&["disconnect", "jira", "--user", "anna"]);
         assert!(again.err.contains("(connection_not_found)") && again.code == 1, "{again:?}");
+    }
+
+    async fn simulate_failure_spoils_the_token_gets_a_real_400_and_restores_everything(rig: Rig) {
+        rig.connect("anna", "github").await;
+        let before = rig.token("anna", "github").await.expect(200).json();
+        let command = ["simulate-failure", "github", "--user", "anna", "--yes-really"];
+        let text = rig.both(&command).shape().expect(0);
+        for part in [
+            "Playing the death of the grant of github of anna.\n",
+            " ms the refresh token is set aside; an invalid one stands in its place\n",
+            " ms calling the provider, attempt #\n",
+            " ms answered invalid_grant (dead) after # ms\n",
+            " ms the backend gets: # reconnect_required, invalid_grant\n",
+            " ms the page says: ",
+            " ms token and state are as before\n",
+            "nothing was retried, nothing crashed, and everything is as before.\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+        assert_eq!(rig.calls("refresh_token").await, 2, "one each: nothing retries");
+        let log = Browser::with_key("none").get(format!("{}/control/log", rig.sandbox)).await;
+        assert_eq!(log.body.matches("invalid_grant").count(), 2, "the provider itself refused: {}", log.body);
+        let after = rig.token("anna", "github").await.expect(200).json();
+        assert_eq!(before["access_token"], after["access_token"]);
+        rig.through(&["refresh", "github", "--user", "anna"]).expect(0);
+        let status = rig.both(&["status", "--user", "anna"]).expect(0);
+        assert!(status.contains("✓ github   connected"), "{status}");
+        rig.both(&["simulate-failure", "jira", "--user", "anna"]).ends_with(1, "(connection_not_found)");
+    }
+
+    async fn simulate_failure_is_refused_where_the_grant_could_end_unless_it_is_meant(rig: Rig) {
+        // Refresh tokens of the sandbox work once.
+        rig.connect("anna", "github").await;
+        rig.both(&["simulate-failure", "github", "--user", "anna"]).ends_with(1, "(grant_at_risk)");
+        assert_eq!(rig.calls("refresh_token").await, 0);
+        rig.token("anna", "github").await.expect(200);
     }
 }

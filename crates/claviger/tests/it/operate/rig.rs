@@ -61,6 +61,12 @@ impl Said {
         );
     }
 
+    /// That it ended this way, and said this on standard error.
+    #[track_caller]
+    pub(crate) fn ends_with(self, code: i32, part: &str) {
+        assert!(self.code == code && self.err.contains(part), "{code}, {part:?}: {self:?}");
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
