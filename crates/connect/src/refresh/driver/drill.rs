@@ -216,6 +216,7 @@ impl Play<'_> {
         };
         drop(token);
         let asked = (Instant::now(), plane.now());
+        // Of one that came through although the store failed, the lease runs out.
         let Some(claim) = plane.store().drills.begin(&new).await? else {
             return Ok(Event::Claimed(Ok(None)));
         };
