@@ -7,12 +7,12 @@ use axum::http::Method;
 use model::Clock as _;
 use serde_json::{Value, json};
 use store::drills::NewDrill;
-use store::refreshes::NewClaim;
+use store::refreshes::{Claim, NewClaim};
 use tokio::task::JoinSet;
 
 use super::{drill, outcomes, said, shown, trail};
 use crate::harness::{World, on_both_stores};
-use crate::refresh::{force, key, settle, text, tick, until_called, works};
+use crate::refresh::{force, key, metric, settle, text, tick, until_called, works};
 
 const TOKEN: &str = "/api/connections/client-7/sandbox";
 
@@ -22,8 +22,8 @@ async fn slow(world: &World, milliseconds: u64) {
     world.control(&strict).await;
 }
 
-/// As a process leaves it that is killed in the middle: the stand-in stands there, and the lease runs.
-async fn abandoned(world: &World) {
+/// As a process leaves it that is killed during the call: the stand-in stands there, and the lease runs.
+async fn begun(world: &World) -> Claim {
     let store = &world.server.app.store;
     let id = store.connections.get(&key("sandbox")).await.unwrap().unwrap().credential.unwrap();
     let look = store.refreshes.look(&id).await.unwrap().unwrap();
@@ -37,10 +37,19 @@ async fn abandoned(world: &World) {
         stand_in: vault::Sealed::from_row(vec![1; 60]),
         by: "operator".to_owned(),
     };
-    let claim = store.drills.begin(&drill).await.unwrap().unwrap();
-    let at = world.clock.now();
+    store.drills.begin(&drill).await.unwrap().unwrap()
+}
+
+async fn marked(world: &World, claim: &Claim) {
+    let (drills, now) = (&world.server.app.store.drills, world.clock.now());
     let reason = model::ReconnectReason::GrantRevoked;
-    assert!(store.drills.mark_broken(&claim, reason, Some("invalid_grant"), at).await.unwrap());
+    assert!(drills.mark_broken(claim, reason, Some("invalid_grant"), now).await.unwrap());
+}
+
+/// The same, right before it would have restored.
+async fn abandoned(world: &World) {
+    let claim = begun(world).await;
+    marked(world, &claim).await;
 }
 
 on_both_stores! {
@@ -150,6 +159,22 @@ on_both_stores! {
         assert_eq!(shown(&world).await, before);
         assert_eq!(trail(&world).await, said(&[("drill.began", ""), ("drill.ended", "dead")]));
         force(&world, "sandbox").await.expect(200);
+    }
+
+    async fn who_waits_is_not_told_of_a_death_that_is_only_played(world: World) {
+        world.connect().await;
+        let claim = begun(&world).await;
+        let world = Arc::new(world);
+        let forced = tokio::spawn({ let world = world.clone(); async move { force(&world, "sandbox").await } });
+        while metric(&world, "claviger_refreshes_in_flight").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        marked(&world, &claim).await;
+        // It looks again and again until the lease is over, and then puts the token back itself.
+        settle(&world).await;
+        assert_eq!(forced.await.unwrap().expect(200).json()["status"], "active");
+        assert!(works(&world, &text(&world.token().await.expect(200))).await);
+        assert_eq!(outcomes(&world).await, ["ok"]);
     }
 
     async fn an_abandoned_drill_is_ended_by_the_timers_once_its_lease_is_over(world: World) {

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use super::{Answer, Browser, ON_DEMAND, Replica, Scene, access_token};
+use super::{Answer, Browser, ON_DEMAND, Replica, Road, Scene, access_token};
 
 /// A drill that goes on by itself.
 fn playing(at: &Replica) -> tokio::task::JoinHandle<Answer> {
@@ -88,6 +88,28 @@ async fn a_sleeper_writes_nothing_when_it_wakes_up(scene: Scene) {
     assert_eq!((scene.refreshes().await, scene.generation().await), ((2, 0), 2));
     one.ended_well();
     two.ended_well();
+}
+
+/// The store goes away in the middle and comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_for_a_while_gets_everything_back() {
+    let Some(scene) = Scene::on_postgresql(ON_DEMAND).await else { return };
+    let database = scene.database.as_deref().unwrap();
+    let road = Road::to(database).await;
+    let text = scene.text.replace(database, &road.by(database));
+    let one = scene.replica_in("one", scene.folder.path().join("one"), &text).await;
+    let live = scene.import_live(&one, "client-7").await;
+    scene.latency(None, 1500).await;
+    let playing = playing(&one);
+    scene.called(1).await;
+    road.cut();
+    one.program.said(&["drill.waiting", "\"on\":\"store\""]).await;
+    road.mend();
+    let told = playing.await.unwrap().expect(200).json();
+    assert_eq!((&told["outcome"], &told["restored"]), (&json!("dead"), &json!(true)), "{told}");
+    scene.latency(None, 0).await;
+    works_again(&scene, &one, &live).await;
+    one.ended_well();
 }
 
 /// Tells a chapter on one file and on PostgreSQL.
