@@ -10,6 +10,7 @@ mod callback;
 mod catalog;
 mod cli;
 mod disconnect;
+mod drill;
 mod foreign;
 mod groups;
 mod journey;

@@ -23,6 +23,8 @@ use crate::harness::world::{configuration, start_sandbox};
 use crate::harness::{Answer, Browser, Program};
 use crate::processes::add_key;
 
+mod drills;
+
 /// How long something may take that must happen; only a fault needs it.
 const DEADLINE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(10);

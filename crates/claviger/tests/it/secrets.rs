@@ -203,9 +203,15 @@ async fn no_secret_lies_in_clear(database: Option<&str>) {
     let (status, printed) = program.terminate();
     assert!(status.success(), "{printed}");
     assert!(
-        ["attempt.completed", "refresh.succeeded", "revocation.succeeded", "revocation.failed",]
-            .iter()
-            .all(|event| printed.contains(event)),
+        [
+            "attempt.completed",
+            "refresh.succeeded",
+            "drill.ended",
+            "revocation.succeeded",
+            "revocation.failed"
+        ]
+        .iter()
+        .all(|event| printed.contains(event)),
         "it was talkative: {printed}"
     );
     assert!(
@@ -262,6 +268,9 @@ async fn live(backend: &Browser, url: &str, sandbox: &str, note: &impl Fn(&str) 
     note(backend.get(format!("{token}/token")).await.expect(200).json()["access_token"].as_str().unwrap());
     backend.json(Method::POST, format!("{token}/refresh"), &Value::Null).await.expect(200);
     note(backend.get(format!("{token}/token")).await.expect(200).json()["access_token"].as_str().unwrap());
+    let order = json!({"yesReally": true});
+    let played = backend.json(Method::POST, format!("{token}/simulate-failure"), &order).await.expect(200);
+    assert_eq!(played.json()["outcome"], "dead", "what stood in for the token was recorded too");
     let import = json!({"accessToken": "imported-access-token-9f2c", "refreshToken": "imported-refresh-token-77aa",
                         "extra": {"instance_secret": "extra-secret-5150"}});
     backend.json(Method::PUT, format!("{url}/api/connections/client-8/recorded"), &import).await.expect(200);

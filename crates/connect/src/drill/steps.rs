@@ -33,9 +33,9 @@ pub struct DrillStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum What {
-    /// Somebody else refreshes.
+    /// It waits.
     Waiting {
-        /// For what.
+        /// For what: somebody else's `lease`, the `store`.
         on: &'static str,
     },
     /// The refresh token is set aside, and an invalid one stands in its place.

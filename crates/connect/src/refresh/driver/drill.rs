@@ -11,7 +11,7 @@ use tokio::time::Instant as Deadline;
 
 use super::{
     Action, Answer, Claim, Connect, Driver, Event, Instant, LEASE, Landing, Pen, RETRY_AFTER, Refusal,
-    Result, Trigger, Waiting, millis,
+    Result, Trigger, Waiting, millis, warn,
 };
 use crate::Error;
 use crate::drill::stand_in;
@@ -119,9 +119,7 @@ impl Play<'_> {
                     pause,
                     waiting @ (Waiting::Retry { .. } | Waiting::Store | Waiting::Answer),
                 ) => {
-                    if let Waiting::Retry { attempt } = waiting {
-                        self.teller.tell(What::Retrying { attempt, pause_ms: millis(pause) });
-                    }
+                    self.tell(waiting, pause);
                     if Deadline::now() + pause > self.until {
                         return self.too_late(waiting);
                     }
@@ -167,6 +165,19 @@ impl Play<'_> {
                 }
             };
             action = self.driver.flight.on(event, self.driver.plane.now());
+        }
+    }
+
+    fn tell(&self, waiting: Waiting, pause: Duration) {
+        match waiting {
+            Waiting::Retry { attempt } => {
+                self.teller.tell(What::Retrying { attempt, pause_ms: millis(pause) });
+            }
+            Waiting::Store => {
+                warn!(credential = %self.driver.id, on = "store", "drill.waiting");
+                self.teller.once(What::Waiting { on: "store" });
+            }
+            Waiting::Lease | Waiting::Replay | Waiting::Answer => {}
         }
     }
 
@@ -217,6 +228,7 @@ impl Play<'_> {
         };
         drop(token);
         let asked = (Instant::now(), plane.now());
+        // Of one that came through although the store failed, the lease runs out.
         let Some(claim) = plane.store().drills.begin(&new).await? else {
             return Ok(Event::Claimed(Ok(None)));
         };
