@@ -124,7 +124,7 @@ pub(crate) fn consent(question: &Question<'_>, language: Language, path: &str) -
     let words = language.words();
     let named = |message: &str| message.replace("{app}", question.app);
     let (heading, note) = match question.provider {
-        Some(provider) => (words.played_heading, words.played_note),
+        Some(_) => (words.played_heading, words.played_note),
         None => (words.consent_heading, words.own_note),
     };
     let place = Place::of(question.provider, words);
