@@ -29,7 +29,7 @@ pub(crate) enum Need {
     Git,
     /// A PostgreSQL server.
     Postgres,
-    /// Chromium, its driver and a font.
+    /// Chromium, its driver and fonts.
     Chromium,
     /// Node with npm, and the packages of `tests/foreign`.
     Node,
@@ -60,7 +60,7 @@ impl Need {
             Self::Rustfmt | Self::Clippy | Self::CargoDeny => &[],
             Self::Git => &["git"],
             Self::Postgres => &["postgresql"],
-            Self::Chromium => &["chromium", "chromium-driver", "fonts-dejavu-core"],
+            Self::Chromium => &["chromium", "chromium-driver", "fonts-inter", "fonts-dejavu-core"],
             // Debian's Node checks certificates against the system's authorities.
             Self::Node => &["nodejs", "npm", "ca-certificates"],
             Self::Python => &["python3-venv", "ca-certificates"],

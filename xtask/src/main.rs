@@ -5,6 +5,7 @@
 //! - [`steps`]: the steps of `test` and `check`, their times and the summary
 //! - [`style`]: what no compiler checks
 //! - [`empty_root`]: the binary as process 1 of an empty root; [`http`]: how it is asked
+//! - [`screenshots`]: the pictures of all pages, for the docs
 //! - [`mod@bench`]: what it costs, beside what it could cost
 //! - [`simulate`]: what is lost in a world of faults, by the failure table
 //! - [`soak`]: what is lost when replicas are killed again and again
@@ -14,6 +15,7 @@ mod empty_root;
 mod http;
 mod install;
 mod process;
+mod screenshots;
 mod service;
 mod services;
 mod simulate;
@@ -30,6 +32,7 @@ use anyhow::{Context, Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask test [--only STEP]… [-- FILTER…]   everything, with real services
        cargo xtask check                              what needs no services: format, lints, style
+       cargo xtask screenshots                        takes the pictures of docs/screenshots anew
        cargo xtask bench NAME [--connections N] [--seconds N] [--store sqlite|postgres]
        cargo xtask simulate [--trials N] [--seed N] [--class CLASS] [--mode spool|commit] [--only-seed N] [--write]
        cargo xtask soak kill [--minutes N] [--credentials N] [--every N] [--seed N] [--store sqlite|postgres|both]
@@ -57,6 +60,7 @@ fn dispatch(arguments: Vec<String>) -> Result<()> {
     match command.as_str() {
         "test" => steps::test(&root()?, &arguments),
         "check" if arguments.is_empty() => steps::check(&root()?),
+        "screenshots" if arguments.is_empty() => screenshots::take(&root()?),
         "bench" => bench::run(&root()?, &arguments),
         "simulate" => simulate::run(&root()?, &arguments),
         "soak" => soak::run(&root()?, &arguments),

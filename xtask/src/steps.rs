@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::empty_root;
 use crate::install::{self, Need};
 use crate::process;
+use crate::screenshots;
 use crate::services::Services;
 use crate::soak;
 use crate::style;
@@ -131,9 +132,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 fn run(root: &Path, chosen: impl Fn(&Step) -> bool, filter: &[String]) -> Result<()> {
     let steps: Vec<&Step> = STEPS.iter().filter(|step| chosen(step)).collect();
     let needs: Vec<Need> = steps.iter().flat_map(|step| step.needs).copied().collect();
-    // Not in TMPDIR, which can be closed to the database's user, or too long for a socket's path.
-    let scratch =
-        tempfile::Builder::new().prefix("claviger-").permissions(open_to_pass()).tempdir_in("/tmp")?;
+    let scratch = scratch()?;
     let run = Run { root, scratch: scratch.path(), filter };
 
     heading("install", "what is absent");
@@ -173,12 +172,7 @@ impl Run<'_> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("cargo");
         command.args(arguments).current_dir(self.root);
-        // Settings of the developer's own server must not reach the tests.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CLAVIGER") {
-                command.env_remove(name);
-            }
-        }
+        without_settings(&mut command);
         command
     }
 
@@ -198,7 +192,12 @@ impl Run<'_> {
             command
         };
         services.tell(&mut command);
-        command.env("TMPDIR", temporary.path()).env("INSTA_UPDATE", "no");
+        let pictures = self.scratch.join("pictures");
+        std::fs::create_dir(&pictures)?;
+        command
+            .env("TMPDIR", temporary.path())
+            .env("INSTA_UPDATE", "no")
+            .env(screenshots::VARIABLE, pictures);
         process::run(&mut command)?;
         Ok(Outcome::Passed)
     }
@@ -210,9 +209,21 @@ impl Run<'_> {
     }
 }
 
-/// The database's user walks through the directory; nobody else needs to list it.
-fn open_to_pass() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o711)
+/// Settings of the developer's own server must not reach the tests.
+pub(crate) fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CLAVIGER") {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// A folder for everything that a run writes, and that goes with it.
+pub(crate) fn scratch() -> std::io::Result<TempDir> {
+    // The database's user walks through the directory; nobody else needs to list it.
+    let open_to_pass = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    // Not in TMPDIR, which can be closed to the database's user, or too long for a socket's path.
+    tempfile::Builder::new().prefix("claviger-").permissions(open_to_pass).tempdir_in("/tmp")
 }
 
 fn remove(directory: TempDir) {

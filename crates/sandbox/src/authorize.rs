@@ -117,7 +117,7 @@ async fn answer(
         Ok(result.unwrap_or_else(|refusal| {
             "refused".clone_into(&mut call.row.outcome);
             call.row.description = Some(refusal.reason());
-            page::refusal(refusal, language, sandbox.path())
+            page::refusal(refusal, parameters.as_ref().ok(), site, language, sandbox.path())
         }))
     })
     .await
@@ -145,7 +145,7 @@ fn authorize(
             return Ok(page::consent(
                 &Question {
                     app: request.app.name(request.client_id),
-                    provider: call.site.map(|site| site.profile.provider().title()),
+                    provider: call.site.map(|site| site.profile.provider()),
                     action: &match call.site {
                         Some(site) => format!("{path}/at/{}{}", site.host, site.path),
                         None => format!("{path}/oauth/authorize"),

@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use url::Url;
 
 use crate::account::Account;
-use crate::language::{Language, Words};
-use crate::profile::Profile;
+use crate::language::{Fault, Language, Words};
+use crate::parameters::Parameters;
+use crate::profile::{Profile, Provider, Site};
 use crate::sandbox::Sandbox;
 
 /// A request that can't go on, and whose app can't be told so.
@@ -24,10 +25,10 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// What the log says.
     pub(crate) fn reason(self) -> &'static str {
-        self.say(Language::English.words())
+        self.fault(Language::English.words()).reason
     }
 
-    fn say(self, words: &'static Words) -> &'static str {
+    fn fault(self, words: &'static Words) -> Fault {
         match self {
             Self::Malformed => words.malformed,
             Self::UnknownClient => words.unknown_client,
@@ -41,8 +42,8 @@ impl Refusal {
 /// What a person is asked.
 pub(crate) struct Question<'a> {
     pub(crate) app: &'a str,
-    /// The provider's name, where one is played.
-    pub(crate) provider: Option<&'static str>,
+    /// Where one is played.
+    pub(crate) provider: Option<&'static dyn Provider>,
     /// Where the decision is sent.
     pub(crate) action: &'a str,
     pub(crate) client_id: &'a str,
@@ -55,18 +56,43 @@ pub(crate) struct Question<'a> {
     pub(crate) request: Vec<(&'a str, &'a str)>,
 }
 
+/// Where a person is: at the sandbox itself, or at somebody whom it plays.
+pub(crate) struct Place {
+    pub(crate) name: &'static str,
+    pub(crate) initials: String,
+    /// What the page says beside the name, where somebody is played.
+    pub(crate) played_by: Option<&'static str>,
+}
+
+impl Place {
+    fn own(words: &'static Words) -> Self {
+        let initials = words.sandbox.chars().take(1).collect();
+        Self { name: words.sandbox, initials, played_by: None }
+    }
+
+    /// At somebody with this name.
+    pub(crate) fn played(name: &'static str, words: &'static Words) -> Self {
+        Self { name, initials: initials(name), played_by: Some(words.played_by) }
+    }
+
+    fn of(provider: Option<&'static dyn Provider>, words: &'static Words) -> Self {
+        provider.map_or_else(|| Self::own(words), |provider| Self::played(provider.title(), words))
+    }
+}
+
 #[derive(Template)]
 #[template(path = "consent.html")]
 struct ConsentPage<'a> {
     words: &'static Words,
     path: &'a str,
+    place: Place,
     question: &'a Question<'a>,
     title: String,
     heading: String,
+    note: String,
     will: String,
     until: String,
     initials: String,
-    own_initials: String,
     permissions: Vec<(&'static str, Option<&'a str>)>,
     returns_to: String,
 }
@@ -76,7 +102,10 @@ struct ConsentPage<'a> {
 struct RefusalPage<'a> {
     words: &'static Words,
     path: &'a str,
-    reason: &'static str,
+    place: Place,
+    fault: Fault,
+    /// What the request said of itself, with the names of its parameters.
+    said: Vec<(&'static str, String)>,
 }
 
 #[derive(Template)]
@@ -84,6 +113,7 @@ struct RefusalPage<'a> {
 struct HomePage<'a> {
     words: &'static Words,
     path: &'a str,
+    place: Place,
     base: &'a str,
     accounts: Vec<Account>,
     profiles: Vec<(&'static str, &'static str, Vec<String>)>,
@@ -93,32 +123,25 @@ struct HomePage<'a> {
 pub(crate) fn consent(question: &Question<'_>, language: Language, path: &str) -> Response {
     let words = language.words();
     let named = |message: &str| message.replace("{app}", question.app);
-    let heading = match question.provider {
-        Some(provider) => named(&words.played_heading.replace("{provider}", provider)),
-        None => named(words.consent_heading),
+    let (heading, note) = match question.provider {
+        Some(_) => (words.played_heading, words.played_note),
+        None => (words.consent_heading, words.own_note),
     };
+    let place = Place::of(question.provider, words);
+    let at = |message: &str| message.replace("{provider}", place.name);
     let page = ConsentPage {
         words,
         path,
         question,
         title: named(words.consent_title),
-        heading,
+        heading: named(&at(heading)),
+        note: at(note),
         will: named(words.will),
         until: named(words.until),
         initials: initials(question.app),
-        own_initials: match question.provider {
-            Some(provider) => initials(provider),
-            None => words.sandbox.chars().take(1).collect(),
-        },
-        permissions: question
-            .scopes
-            .iter()
-            .map(|scope| match words.permission(scope) {
-                Some(sentence) => (sentence, None),
-                None => (words.other_scope, Some(scope.as_str())),
-            })
-            .collect(),
+        permissions: permissions(question, language),
         returns_to: host(question.redirect_uri),
+        place,
     };
     // Chromium holds the redirects that follow a form to form-action, all of them: the app's, and those by which the app
     // sends the person on to pages of its own on other hosts. So the scheme is as much as can be named.
@@ -126,20 +149,53 @@ pub(crate) fn consent(question: &Question<'_>, language: Language, path: &str) -
     html(StatusCode::OK, &page, language, &form_action)
 }
 
-/// Why it can't go on, for the person and the developer.
-pub(crate) fn refusal(refusal: Refusal, language: Language, path: &str) -> Response {
+/// What the app will be able to do, each once: a phrase, and the scope itself where nobody put it into words.
+fn permissions<'a>(question: &Question<'a>, language: Language) -> Vec<(&'static str, Option<&'a str>)> {
     let words = language.words();
+    let mut said: Vec<(&'static str, Option<&'a str>)> = Vec::new();
+    for scope in question.scopes {
+        let played = question.provider.and_then(|provider| provider.permission(scope, language));
+        let phrase = match played.or_else(|| words.permission(scope)) {
+            Some(phrase) => (phrase, None),
+            None => (words.other_scope, Some(scope.as_str())),
+        };
+        if !said.contains(&phrase) {
+            said.push(phrase);
+        }
+    }
+    if said.is_empty() {
+        said.push((words.no_scope, None));
+    }
+    said
+}
+
+/// Why it can't go on, for the person and the developer.
+pub(crate) fn refusal(
+    refusal: Refusal,
+    request: Option<&Parameters>,
+    site: Option<&Site>,
+    language: Language,
+    path: &str,
+) -> Response {
+    let words = language.words();
+    let place = Place::of(site.map(|site| site.profile.provider()), words);
+    let said = ["client_id", "redirect_uri"]
+        .into_iter()
+        .filter_map(|name| Some((name, shortened(request?.get(name)?))))
+        .collect();
     let status =
         if refusal == Refusal::OtherOrigin { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
-    html(status, &RefusalPage { words, path, reason: refusal.say(words) }, language, "'none'")
+    html(status, &RefusalPage { words, path, place, fault: refusal.fault(words), said }, language, "'none'")
 }
 
 /// `GET /`: what this place is.
 pub(crate) async fn home(State(sandbox): State<Sandbox>, headers: HeaderMap) -> Response {
     let language = Language::of(&headers);
+    let words = language.words();
     let page = HomePage {
-        words: language.words(),
+        words,
         path: sandbox.path(),
+        place: Place::own(words),
         base: sandbox.base(),
         accounts: Account::residents(),
         profiles: Profile::ALL
@@ -170,7 +226,7 @@ pub(crate) fn html(
         }
     };
     let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
     );
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -195,15 +251,22 @@ fn host(redirect_uri: &Url) -> String {
     }
 }
 
-/// Up to two letters for the mark.
-fn initials(name: &str) -> String {
+/// What a page repeats of a request.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Up to two letters for the mark: of two words, of a word with a capital inside, or the first two.
+pub(crate) fn initials(name: &str) -> String {
     let mut words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let first = words.next().unwrap_or("?");
-    match words.next() {
-        Some(second) => first.chars().take(1).chain(second.chars().take(1)).collect::<String>(),
-        None => first.chars().take(2).collect(),
-    }
-    .to_uppercase()
+    let inner = |first: &str| first.chars().skip(1).find(|c| c.is_uppercase()).or(first.chars().nth(1));
+    let second = words.next().map_or_else(|| inner(first), |second| second.chars().next());
+    first.chars().take(1).chain(second).collect::<String>().to_uppercase()
 }
 
 #[cfg(test)]
@@ -213,7 +276,7 @@ mod tests {
     #[test]
     fn the_mark_has_the_apps_initials() {
         for (name, expected) in
-            [("Claviger", "CL"), ("my shop", "MS"), ("x", "X"), ("--", "?"), ("õun", "ÕU")]
+            [("Claviger", "CL"), ("GitHub", "GH"), ("my shop", "MS"), ("x", "X"), ("--", "?"), ("õun", "ÕU")]
         {
             assert_eq!(initials(name), expected, "{name}");
         }

@@ -1,5 +1,6 @@
 //! Debian's Chromium behind its driver.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
@@ -13,9 +14,22 @@ use crate::service::Service;
 pub(crate) const PROGRAM: &str = "/usr/bin/chromium";
 const DRIVER: &str = "/usr/bin/chromedriver";
 
-/// Whether browser, driver and a font for its pictures are there.
+/// Letters for the pictures: Inter, whose weights the pages use, and `DejaVu` for what it lacks.
+const FONTS: [&str; 2] = ["/usr/share/fonts/opentype/inter", "/usr/share/fonts/truetype/dejavu"];
+
+/// Inter in the place of the system's font, whatever that is on this machine.
+const FONT_CHOICE: &str = r#"<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+<include>/etc/fonts/fonts.conf</include>
+<alias binding="strong"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
+<alias binding="strong"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias>
+</fontconfig>
+"#;
+
+/// Whether browser, driver and the fonts for its pictures are there.
 pub(crate) fn is_present() -> bool {
-    [PROGRAM, DRIVER, "/usr/share/fonts/truetype/dejavu"].iter().all(|path| Path::new(path).exists())
+    [PROGRAM, DRIVER].iter().chain(&FONTS).all(|path| Path::new(path).exists())
 }
 
 /// A running driver; it starts a browser for every test.
@@ -31,7 +45,9 @@ impl Chromedriver {
     pub(crate) fn start(scratch: &Path) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("browser").tempdir_in(scratch)?;
         let mut command = bound_to_us("TERM", None, DRIVER);
-        command.arg("--port=0").env("TMPDIR", directory.path());
+        let fonts = directory.path().join("fonts.conf");
+        fs::write(&fonts, FONT_CHOICE)?;
+        command.arg("--port=0").env("TMPDIR", directory.path()).env("FONTCONFIG_FILE", fonts);
         let (service, port) = Service::start("chromedriver", command, Signal::TERM, |lines| {
             lines.iter().find_map(|line| port_in(line))
         })?;

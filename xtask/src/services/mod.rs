@@ -16,31 +16,48 @@ use postgres::Durability;
 /// Everything that runs beside the tests; dropping it stops all of it.
 pub(crate) struct Services {
     postgres: postgres::Postgres,
+    pages: Pages,
+    python: PathBuf,
+}
+
+/// What the tests of pages need of that; dropping it stops it.
+pub(crate) struct Pages {
     chromedriver: chromium::Chromedriver,
     node: node::Node,
-    python: PathBuf,
 }
 
 impl Services {
     /// Starts them on free ports, their files under `scratch`.
     pub(crate) fn start(root: &Path, scratch: &Path) -> Result<Self> {
         Ok(Self {
-            node: node::Node::find(root)?,
             python: python::find(root)?,
             postgres: postgres::Postgres::start(scratch, Durability::None)?,
-            chromedriver: chromium::Chromedriver::start(scratch)?,
+            pages: Pages::start(root, scratch)?,
         })
     }
 
     /// Tells the tests where the services are, and that none of them may be skipped.
     pub(crate) fn tell(&self, command: &mut Command) {
+        self.pages.tell(command);
+        command
+            .env("CLAVIGER_TEST_POSTGRES", self.postgres.url("postgres"))
+            .env("CLAVIGER_TEST_PYTHON", &self.python);
+    }
+}
+
+impl Pages {
+    /// Starts it on a free port, its files under `scratch`.
+    pub(crate) fn start(root: &Path, scratch: &Path) -> Result<Self> {
+        Ok(Self { node: node::Node::find(root)?, chromedriver: chromium::Chromedriver::start(scratch)? })
+    }
+
+    /// Tells the tests where it is, and that none of them may be skipped.
+    pub(crate) fn tell(&self, command: &mut Command) {
         command
             .env("CLAVIGER_TEST_REQUIRE", "1")
-            .env("CLAVIGER_TEST_POSTGRES", self.postgres.url("postgres"))
             .env("CLAVIGER_TEST_CHROMEDRIVER", self.chromedriver.url())
             .env("CLAVIGER_TEST_CHROMIUM", chromium::PROGRAM)
             .env("CLAVIGER_TEST_NODE", &self.node.program)
-            .env("CLAVIGER_TEST_PYTHON", &self.python)
             .env("CLAVIGER_TEST_FOREIGN", &self.node.packages);
     }
 }

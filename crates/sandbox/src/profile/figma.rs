@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::consent::Prefixes;
 use crate::parameters::Parameters;
 use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::permission::{self, Permission};
 use crate::profile::route::{Deed, Host, Proof, Route};
 use crate::profile::{Provider, Wish, Written, exchange, identity};
 use crate::scope;
@@ -34,6 +35,10 @@ impl Provider for Figma {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    fn permissions(&self) -> &'static [Permission] {
+        permission::FIGMA
     }
 
     fn settings(&self) -> Value {

@@ -14,6 +14,7 @@ use crate::facts::Facts;
 use crate::parameters::Parameters;
 use crate::profile::exchange::{self, Exchanged};
 use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::permission::{self, Permission};
 use crate::profile::route::{Deed, Host, Proof, Route};
 use crate::profile::{Provider, Wish, Written, identity, scopes};
 use crate::settings::Settings;
@@ -50,6 +51,10 @@ impl Provider for OAuthApp {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    fn permissions(&self) -> &'static [Permission] {
+        permission::GITHUB
     }
 
     fn settings(&self) -> Value {
@@ -105,6 +110,11 @@ impl Provider for GithubApp {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    /// It asks for none: what it may do is part of its registration.
+    fn permissions(&self) -> &'static [Permission] {
+        &[]
     }
 
     fn settings(&self) -> Value {

@@ -12,6 +12,7 @@ use crate::consent::Prefixes;
 use crate::facts::Facts;
 use crate::parameters::Parameters;
 use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::permission::{self, Permission};
 use crate::profile::route::{Deed, Host, Proof, Route};
 use crate::profile::{Provider, Site, Written, exchange, identity};
 use crate::settings::Settings;
@@ -50,6 +51,10 @@ impl Provider for Google {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    fn permissions(&self) -> &'static [Permission] {
+        permission::GOOGLE
     }
 
     fn settings(&self) -> Value {

@@ -16,6 +16,7 @@ use crate::consent::{Aim, Consent, Prefixes};
 use crate::facts::Facts;
 use crate::parameters::Parameters;
 use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::permission::{self, Permission};
 use crate::profile::route::{Deed, Host, Proof, Route};
 use crate::profile::{Provider, Site, Written, exchange, identity};
 use crate::scope;
@@ -109,6 +110,10 @@ impl Provider for Microsoft {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    fn permissions(&self) -> &'static [Permission] {
+        permission::MICROSOFT
     }
 
     fn settings(&self) -> Value {

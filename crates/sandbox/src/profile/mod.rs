@@ -15,6 +15,7 @@ mod google;
 mod identity;
 mod inquiry;
 mod microsoft;
+mod permission;
 mod route;
 mod slack;
 mod zoho;
@@ -32,12 +33,14 @@ use crate::answer::OAuthError;
 use crate::authorize;
 use crate::call::{self, At, Call, Caller};
 use crate::consent::Prefixes;
+use crate::language::Language;
 use crate::parameters::Parameters;
 use crate::sandbox::{self, Sandbox};
 use crate::scope;
 use crate::settings::Settings;
 
 use inquiry::{Inquiry, Occasion};
+use permission::Permission;
 use route::{Deed, Found, Route};
 
 pub(crate) use zoho::Location;
@@ -87,6 +90,9 @@ pub(crate) trait Provider: Sync {
 
     /// Every URL that is played.
     fn routes(&self) -> &'static [Route];
+
+    /// What its scopes allow, in words, as far as anybody wrote it down.
+    fn permissions(&self) -> &'static [Permission];
 
     /// The settings that its apps begin with, as members of the control document.
     fn settings(&self) -> Value;
@@ -216,6 +222,13 @@ impl Profile {
     /// Every host that is played, for people.
     pub(crate) fn hosts(self) -> Vec<String> {
         route::hosts(self.provider().routes())
+    }
+}
+
+impl dyn Provider {
+    /// What a scope allows, as a verb phrase; `None` for one that is not in [`Provider::permissions`].
+    pub(crate) fn permission(&self, scope: &str, language: Language) -> Option<&'static str> {
+        permission::phrase(self.permissions(), scope, language)
     }
 }
 

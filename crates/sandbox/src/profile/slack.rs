@@ -14,6 +14,7 @@ use crate::facts::{Condition, Facts, Issued};
 use crate::parameters::Parameters;
 use crate::profile::exchange::{self, Exchanged};
 use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::permission::{self, Permission};
 use crate::profile::route::{Deed, Host, Proof, Route};
 use crate::profile::{Provider, Wish, Written, identity, scopes};
 use crate::settings::Settings;
@@ -45,6 +46,10 @@ impl Provider for Slack {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    fn permissions(&self) -> &'static [Permission] {
+        permission::SLACK
     }
 
     fn settings(&self) -> Value {

@@ -13,6 +13,7 @@ use crate::call::Call;
 use crate::consent::Prefixes;
 use crate::parameters::Parameters;
 use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::permission::{self, Permission};
 use crate::profile::route::{Deed, Host, Proof, Route};
 use crate::profile::{Provider, Site, Written, exchange, identity};
 use crate::settings::Settings;
@@ -111,6 +112,10 @@ impl Provider for Zoho {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    fn permissions(&self) -> &'static [Permission] {
+        permission::ZOHO
     }
 
     fn settings(&self) -> Value {

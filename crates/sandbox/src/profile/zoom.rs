@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::consent::Prefixes;
 use crate::parameters::Parameters;
 use crate::profile::inquiry::{Inquiry, Occasion};
+use crate::profile::permission::{self, Permission};
 use crate::profile::route::{Deed, Host, Proof, Route};
 use crate::profile::{Provider, Wish, Written, exchange, identity, scopes};
 use crate::settings::Settings;
@@ -36,6 +37,10 @@ impl Provider for Zoom {
 
     fn routes(&self) -> &'static [Route] {
         &ROUTES
+    }
+
+    fn permissions(&self) -> &'static [Permission] {
+        permission::ZOOM
     }
 
     fn settings(&self) -> Value {

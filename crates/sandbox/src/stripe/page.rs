@@ -20,9 +20,12 @@ use crate::call;
 use crate::failure::{self, Kind};
 use crate::language::{self, Language};
 use crate::log::{Row, StripeNotes};
-use crate::page::html;
+use crate::page::{Place, html, initials};
 use crate::same_origin;
 use crate::sandbox::Sandbox;
+
+/// Who is played.
+const NAME: &str = "Stripe";
 
 #[derive(Template)]
 #[template(path = "onboarding.html")]
@@ -30,9 +33,11 @@ struct OnboardingPage<'a> {
     words: &'static language::Words,
     own: &'static Words,
     path: &'a str,
+    place: Place,
     action: String,
     visit: &'a str,
     heading: String,
+    initials: String,
     account: &'a Account,
     returns_to: String,
 }
@@ -41,8 +46,8 @@ struct OnboardingPage<'a> {
 #[template(path = "onboarding_refusal.html")]
 struct RefusalPage<'a> {
     words: &'static language::Words,
-    own: &'static Words,
     path: &'a str,
+    place: Place,
     heading: &'static str,
     reason: &'static str,
 }
@@ -116,13 +121,16 @@ pub(super) async fn open(
         };
         let language = Language::of(&headers);
         let own = words(language);
+        let platform = stripe.control.name_of(&account.platform);
         let page = OnboardingPage {
             words: language.words(),
             own,
             path: sandbox.path(),
             action: format!("{}/setup/e/{}/{token}", sandbox.path(), account.id),
             visit: &visit,
-            heading: own.heading.replace("{platform}", stripe.control.name_of(&account.platform)),
+            place: Place::played(NAME, language.words()),
+            heading: own.heading.replace("{platform}", platform),
+            initials: initials(platform),
             account,
             returns_to: Url::parse(&link.return_url)
                 .map_or_else(|_| String::new(), |url| url.authority().to_owned()),
@@ -225,6 +233,7 @@ fn refusal(sandbox: &Sandbox, headers: &HeaderMap, row: &mut Row, status: Status
     };
     outcome.clone_into(&mut row.outcome);
     row.status = Some(status.as_u16());
-    let page = RefusalPage { words: language.words(), own, path: sandbox.path(), heading, reason };
+    let place = Place::played(NAME, language.words());
+    let page = RefusalPage { words: language.words(), path: sandbox.path(), place, heading, reason };
     html(status, &page, language, "'none'")
 }

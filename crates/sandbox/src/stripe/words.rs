@@ -4,7 +4,6 @@ use crate::language::Language;
 
 /// Every message; `{platform}` stands for the platform's name.
 pub(super) struct Words {
-    pub(super) service: &'static str,
     pub(super) title: &'static str,
     pub(super) heading: &'static str,
     pub(super) lead: &'static str,
@@ -24,7 +23,6 @@ pub(super) struct Words {
 }
 
 static ENGLISH: Words = Words {
-    service: "Sandbox Payments",
     title: "Set up payments",
     heading: "Set up payments with {platform}",
     lead: "Here Stripe would ask for your business, your identity and your bank account. The sandbox asks only how it should end.",
@@ -44,7 +42,6 @@ static ENGLISH: Words = Words {
 };
 
 static ESTONIAN: Words = Words {
-    service: "Liivakasti maksed",
     title: "Maksete seadistamine",
     heading: "Seadista maksed: {platform}",
     lead: "Siin küsiks Stripe sinu ettevõtte, isiku ja pangakonto kohta. Liivakast küsib ainult, kuidas see lõppema peaks.",

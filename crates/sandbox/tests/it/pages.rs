@@ -56,7 +56,7 @@ async fn below_a_prefix_every_link_and_every_endpoint_keeps_it() {
     for page in [bench.get("").await, bench.get(&Bench::authorize_path(&[])).await] {
         assert_eq!(page.status, 200);
         for link in page.text().split(" href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-            if !link.starts_with('#') {
+            if !link.starts_with('#') && !link.starts_with("data:") {
                 assert_eq!(home.get(link).await.status, 200, "{link}");
             }
         }
@@ -85,8 +85,28 @@ async fn no_script_and_no_style_can_be_smuggled_into_a_page() {
     );
     assert_eq!(
         page.header("content-security-policy"),
-        "default-src 'none'; style-src 'self'; form-action 'self' https:; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' https:; base-uri 'none'; frame-ancestors 'none'"
     );
+}
+
+#[tokio::test]
+async fn a_request_that_can_not_go_on_is_told_with_what_it_said_of_itself() {
+    let bench = Bench::start(json!({})).await;
+    let long = format!("https://evil.example/{}", "x".repeat(500));
+    let cases = [
+        ("client_id", "<b>nobody", "This app is not known here", "<code>&#60;b&#62;nobody</code>"),
+        ("redirect_uri", &long, "This app may not return there", "<code>https://evil.example/xxx"),
+    ];
+    for (name, value, heading, said) in cases {
+        let page = bench.get(&Bench::authorize_path(&[(name, value)])).await;
+        assert_eq!(page.status, 400);
+        for expected in [heading, said, "Nothing was shared.", "form-action 'none'"] {
+            let there =
+                page.text().contains(expected) || page.header("content-security-policy").contains(expected);
+            assert!(there, "{expected} in {}", page.text());
+        }
+        assert!(!page.text().contains("<b>") && !page.text().contains(&"x".repeat(200)), "{}", page.text());
+    }
 }
 
 #[tokio::test]

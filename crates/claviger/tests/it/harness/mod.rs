@@ -1,12 +1,15 @@
 //! What the tests share: a server in this process with a clock that stands still, the sandbox beside it, a browser
-//! without a screen, a Chromium, a mail server, and the program itself as a process of its own.
+//! without a screen, a Chromium and what is asked of every page in it, a mail server, and the program itself as a process
+//! of its own.
 
 pub(crate) mod browser;
 pub(crate) mod chromium;
+pub(crate) mod look;
 pub(crate) mod played;
 pub(crate) mod process;
 mod script;
 pub(crate) mod smtp;
+pub(crate) mod stage;
 pub(crate) mod stripe;
 pub(crate) mod third_party;
 pub(crate) mod world;
@@ -15,6 +18,7 @@ pub(crate) use browser::{Answer, Browser};
 pub(crate) use process::Program;
 pub(crate) use script::script;
 pub(crate) use smtp::{Smtp, SmtpOptions};
+pub(crate) use stage::Stage;
 pub(crate) use third_party::ThirdParty;
 pub(crate) use world::World;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::http::Method;
 use claviger::config::{Config, Flags};
 use claviger::server::{Listeners, Server};
-use model::{ApiKeyScope, ApiKeyScopes, Clock, FixedClock, SystemClock};
+use model::{ApiKeyScope, ApiKeyScopes, Clock, FixedClock, SystemClock, Timestamp};
+use sandbox::Sandbox;
 use serde_json::{Value, json};
 use store::api_keys::ApiKey;
 use tempfile::TempDir;
@@ -63,18 +64,42 @@ impl World {
         Self::with(database, &[], entries, lines).await
     }
 
+    /// The same at this instant, where the sandbox's time stands still as well.
+    pub(crate) async fn standing_at(
+        instant: Timestamp,
+        entries: impl FnOnce(&str) -> String,
+        lines: &str,
+    ) -> Self {
+        let clock = Arc::new(FixedClock::at(instant));
+        let sandbox = sandbox_by(SandboxClock(clock.clone())).await;
+        Self::beside(sandbox, clock, None, &[], entries, lines).await
+    }
+
     async fn with(
         database: Option<String>,
         hosts: &[&str],
         entries: impl FnOnce(&str) -> String,
         lines: &str,
     ) -> Self {
-        let (sandbox, stop_sandbox) = start_sandbox().await;
+        let clock = Arc::new(FixedClock::at(SystemClock.now()));
+        Self::beside(start_sandbox().await, clock, database, hosts, entries, lines).await
+    }
+
+    async fn beside(
+        (sandbox, stop_sandbox): (String, oneshot::Sender<()>),
+        clock: Arc<FixedClock>,
+        database: Option<String>,
+        hosts: &[&str],
+        entries: impl FnOnce(&str) -> String,
+        lines: &str,
+    ) -> Self {
         let entries = entries(&sandbox);
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut lines = lines.replace("{sandbox}", &sandbox);
+        // Settings outside of all tables come before them.
+        let setting: String = lines.drain(..lines.find('[').unwrap_or(0)).collect();
         if !entries.is_empty() {
             let catalog = folder.path().join("catalog");
             std::fs::create_dir(&catalog).unwrap();
@@ -83,6 +108,7 @@ impl World {
         }
         let mut text =
             configuration(&url, &sandbox, folder.path().to_str().unwrap(), database.as_deref(), &lines);
+        text.insert_str(0, &setting);
         for host in hosts {
             text = text.replace("allow_private = [", &format!("allow_private = [\"{host}\", "));
         }
@@ -90,7 +116,6 @@ impl World {
         std::fs::write(&path, text).unwrap();
         let flags = Flags { config: Some(path), data_dir: None };
         let config: Config = claviger::config::load(&flags, std::iter::empty()).unwrap();
-        let clock = Arc::new(FixedClock::at(SystemClock.now()));
         let listeners = Listeners { public: listener, backend: None };
         let server = Server::start(&config, listeners, clock.clone(), None).await.unwrap();
         let key = add_key(&server, &clock, ApiKeyScope::Admin).await;
@@ -191,6 +216,15 @@ impl World {
     }
 }
 
+/// The server's clock, for the sandbox.
+struct SandboxClock(Arc<FixedClock>);
+
+impl sandbox::Clock for SandboxClock {
+    fn now_ms(&self) -> i64 {
+        self.0.now().as_unix_ms()
+    }
+}
+
 fn no_entries(_: &str) -> String {
     String::new()
 }
@@ -221,10 +255,16 @@ pub(crate) fn refused(lines: &str) -> String {
 
 /// The sandbox on a free port; it ends when the sender is dropped.
 pub(crate) async fn start_sandbox() -> (String, oneshot::Sender<()>) {
+    sandbox_by(sandbox::SystemClock).await
+}
+
+/// The same by this clock.
+async fn sandbox_by(clock: impl sandbox::Clock) -> (String, oneshot::Sender<()>) {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(sandbox::serve(listener, async {
+    let sandbox = Sandbox::new(&url.parse().unwrap(), clock).unwrap();
+    tokio::spawn(sandbox.serve(listener, async {
         let _ = stopped.await;
     }));
     (url, stop)

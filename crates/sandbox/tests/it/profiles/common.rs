@@ -29,15 +29,20 @@ async fn a_host_or_a_path_that_is_nobodys_is_not_found() {
 #[tokio::test]
 async fn a_person_clicks_through_the_consent_page() {
     let player = github::player("github").await;
-    let page = player.bench.get(&player.path(&[])).await;
+    let page = player.bench.get(&player.path(&[("scope", "read:user repo notes:read all:else")])).await;
     let action = format!("action=\"{}\"", at(player.authorize));
     for expected in [
         "Claviger asks for access to your account at GitHub (played by the sandbox)",
+        "GitHub itself never hears of what you decide",
         action.as_str(),
-        "<code>repo</code>",
+        "Read your profile",
+        "Read and write code, issues and pull requests, also in private repositories",
+        "Use the permission <code>all:else</code>",
     ] {
         assert!(page.text().contains(expected), "{expected} in {}", page.text());
     }
+    let silent = player.bench.get(&player.path(&[("scope", "")])).await;
+    assert!(silent.text().contains("See what is public, and do what it was registered for"));
     let path = player.path(&[("decision", "approve"), ("account", "jaan@example.com")]);
     let (path, form) = path.split_once('?').unwrap();
     let back = player.bench.send(player.bench.form(path), form.to_owned()).await.redirected();

@@ -115,7 +115,7 @@ async fn the_page_speaks_estonian_escapes_what_it_shows_and_takes_no_foreign_for
     assert!(page.text().contains("<strong>shop.example</strong>"));
     assert_eq!(
         page.header("content-security-policy"),
-        "default-src 'none'; style-src 'self'; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'"
     );
     let form = stripe.bench.form(&link).header("origin", "https://evil.example");
     let proof = visit(&page);

@@ -1,0 +1,201 @@
+//! A product called Rowan with four tools, all played by the sandbox, and a person at a Chromium: always the same, so that
+//! its pictures are.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::http::Method;
+use model::Timestamp;
+use provider::catalog::elsewhere;
+use serde_json::json;
+use thirtyfour::prelude::*;
+use toml::{Table, Value};
+
+use super::chromium::{click, is_sound, no_sideways_scrolling, says, shape, window};
+use super::look::{axe, findings, loaded, noise, whole_picture};
+use super::played::app;
+use super::{Browser, World};
+
+/// 21 November 2026, 09:30 UTC.
+const NOW: Timestamp = Timestamp::from_unix_ms(1_795_253_400_000);
+
+/// The widths of the pictures.
+pub(crate) const WIDTHS: [u32; 2] = [390, 1280];
+
+/// The narrowest window (WCAG 2.2, 1.4.10).
+const NARROWEST: u32 = 320;
+
+/// The most that a page may weigh with all that it loads, in octets.
+const MAX_WEIGHT: u64 = 60_000;
+
+/// The members of the four tools, with the sandbox's apps for them.
+const TOOLS: [(&str, &str); 7] = [
+    ("github", "github"),
+    ("jira", "atlassian"),
+    ("confluence", "atlassian"),
+    ("outlook", "microsoft"),
+    ("teams", "microsoft"),
+    ("onedrive", "microsoft"),
+    ("google_workspace", "google"),
+];
+
+/// A server, and a person who reads English.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) window: WebDriver,
+    axe: String,
+}
+
+/// The names of the pictures of a page.
+pub(crate) fn pictures(page: &str) -> impl Iterator<Item = String> {
+    let page = page.replace('_', "-");
+    WIDTHS.into_iter().flat_map(move |width| {
+        let page = page.clone();
+        [false, true].map(move |dark| picture_name(&page, width, dark))
+    })
+}
+
+fn picture_name(page: &str, width: u32, dark: bool) -> String {
+    format!("{page}-{width}-{}", if dark { "dark" } else { "light" })
+}
+
+/// The entries of the four tools at the sandbox's address, in one file.
+fn played(sandbox: &str) -> String {
+    let mut file = Table::new();
+    // The entry of one member brings those of the whole group.
+    for id in ["github", "jira", "outlook", "google_workspace"] {
+        let entries: Table = elsewhere(&id.parse().unwrap(), sandbox).unwrap().parse().unwrap();
+        for (kind, rows) in entries {
+            let all = file.entry(kind).or_insert(Value::Array(Vec::new())).as_array_mut().unwrap();
+            all.extend(rows.as_array().unwrap().iter().cloned());
+        }
+    }
+    file.to_string()
+}
+
+impl Stage {
+    /// Nobody has connected anything yet. `None` where there is no Chromium or no axe-core.
+    pub(crate) async fn start() -> Option<Self> {
+        let (axe, window) = (axe()?, window("en").await?);
+        shape(&window, 1280, false).await;
+        let tools: String =
+            TOOLS.iter().map(|(id, client_id)| app(&format!("integrations.{id}"), client_id)).collect();
+        let tools =
+            tools.replacen("github-secret\"\n", "github-secret\"\nscopes = [\"read:user\", \"repo\"]\n", 1);
+        let lines = format!(
+            "product_name = \"Rowan\"\n{tools}[mail]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"hello@rowan.example\"\n\
+             [stripe]\nsecret_key = \"sk_test_sandbox\"\napi_base = \"{{sandbox}}\"\n"
+        );
+        let world = World::standing_at(NOW, played, &lines).await;
+        let rowan = ["github", "atlassian", "microsoft", "google"].map(|id| {
+            let secret = format!("{id}-secret");
+            (id, json!({"name": "Rowan", "profile": id, "clientSecret": secret, "anyLoopback": true}))
+        });
+        world.control(&json!({"approve": "ask", "apps": BTreeMap::from(rowan)})).await;
+        Some(Self { world, window, axe })
+    }
+
+    /// Somebody is invited to the four tools. Answers the link, which is mailed if there is an address.
+    pub(crate) async fn invite(&self, email: Option<&str>) -> String {
+        let integrations = TOOLS.map(|(id, _)| id);
+        let mut body = json!({"subject": "client-7", "page": "onboarding", "integrations": integrations});
+        if let Some(email) = email {
+            body["email"] = email.into();
+        }
+        self.invited(&body).await
+    }
+
+    /// Somebody is invited to Stripe. Answers the link.
+    pub(crate) async fn invite_to_stripe(&self) -> String {
+        self.invited(&json!({"subject": "client-7", "page": "stripe"})).await
+    }
+
+    async fn invited(&self, body: &serde_json::Value) -> String {
+        let name = json!({"name": "Northwind OÜ"});
+        self.world.call(Method::PUT, "/api/subjects/client-7", &name).await.expect(200);
+        let made = self.world.call(Method::POST, "/api/portal-sessions", body).await.expect(201).json();
+        made["url"].as_str().unwrap().to_owned()
+    }
+
+    /// Opens an address, or a path of the server.
+    pub(crate) async fn open(&self, address: &str) {
+        let url = if address.starts_with('/') { self.world.path(address) } else { address.to_owned() };
+        self.window.goto(url).await.unwrap();
+    }
+
+    /// Follows a link that the product opened itself.
+    pub(crate) async fn onboarding(&self) {
+        let link = self.invite(None).await;
+        self.open(&link).await;
+    }
+
+    /// Presses Connect at a tool of the onboarding page, and is asked by its provider.
+    pub(crate) async fn ask(&self, tool: &str) {
+        click(&self.window, &format!("form[action$='/{tool}/connect'] button")).await;
+        says(&self.window, "played by the sandbox").await;
+    }
+
+    /// Answers the provider.
+    pub(crate) async fn decide(&self, decision: &str) {
+        click(&self.window, &format!("button[name=decision][value={decision}]")).await;
+    }
+
+    /// Presses what this selects.
+    pub(crate) async fn press(&self, css: &str) {
+        click(&self.window, css).await;
+    }
+
+    /// Goes through the consent of a tool, as somebody with this account there.
+    pub(crate) async fn connect(&self, tool: &str, account: &str) {
+        self.world.control_app(tool, &json!({ "account": account })).await;
+        self.ask(tool).await;
+        self.decide("approve").await;
+        says(&self.window, "Connected").await;
+    }
+
+    /// Later.
+    pub(crate) fn pass(&self, duration: Duration) {
+        self.world.pass(duration);
+    }
+
+    /// Where the sandbox is.
+    pub(crate) fn sandbox(&self, path: &str) -> String {
+        format!("{}{path}", self.world.sandbox)
+    }
+
+    /// Steers Stripe.
+    pub(crate) async fn stripe(&self, settings: &serde_json::Value) {
+        let url = self.sandbox("/control/stripe");
+        Browser::with_key("none").json(Method::PUT, url, settings).await.expect(200);
+    }
+
+    /// What axe-core finds on the page.
+    pub(crate) async fn findings(&self) -> Vec<String> {
+        findings(&self.window, &self.axe).await
+    }
+
+    /// The page says this, and is what every page is, at every width and in both colours; keeps its pictures.
+    pub(crate) async fn shows(self, page: &str, words: &str, pictured: bool) {
+        let window = &self.window;
+        says(window, words).await;
+        let noise = noise(window).await;
+        assert!(noise.is_empty(), "the console of {page} says {noise:#?}");
+        let loaded = loaded(window).await;
+        let own = loaded.foreign.is_empty() && loaded.stylesheets == 1;
+        assert!(own && (1..MAX_WEIGHT).contains(&loaded.weight), "{page}: {loaded:?}");
+        let page = page.replace('_', "-");
+        for width in WIDTHS.into_iter().chain([NARROWEST]) {
+            for dark in [false, true] {
+                shape(window, width, dark).await;
+                is_sound(window, "en").await;
+                no_sideways_scrolling(window).await;
+                let (findings, name) = (self.findings().await, picture_name(&page, width, dark));
+                assert!(findings.is_empty(), "axe-core finds on {name}:\n{}", findings.join("\n"));
+                if pictured && WIDTHS.contains(&width) {
+                    whole_picture(window, &name).await;
+                }
+            }
+        }
+        self.window.quit().await.unwrap();
+    }
+}

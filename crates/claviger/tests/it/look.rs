@@ -1,0 +1,133 @@
+//! Every page that people see, in a real Chromium at 320, 390 and 1280 pixels, light and dark: nothing for axe-core to
+//! find, nothing on the console, nothing from elsewhere, nothing cut off, and light. Their pictures are in
+//! `docs/screenshots` (`cargo xtask screenshots`).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::Stage;
+use crate::harness::chromium::says;
+use crate::harness::look::{loaded, noise};
+use crate::harness::stage::pictures;
+
+/// Whether the docs have the pictures of a page.
+const PICTURED: bool = true;
+const UNPICTURED: bool = false;
+
+/// One page a line: its name, what it says, and how a person gets there.
+macro_rules! pages {
+    ($($name:ident, $pictured:ident, $words:literal, |$stage:ident| $steps:expr;)*) => {
+        const PAGES: &[(&str, bool)] = &[$((stringify!($name), $pictured)),*];
+
+        // A browser of a test that failed is closed on another thread.
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+        async fn $name() {
+            let Some($stage) = Stage::start().await else { return };
+            $steps;
+            $stage.shows(stringify!($name), $words, $pictured).await;
+        })*
+    };
+}
+
+pages! {
+    onboarding_empty, PICTURED, "Connect one tool to go on.", |stage| stage.onboarding().await;
+    onboarding_one_connected, PICTURED, "Connected as anna", |stage| connected(&stage).await;
+    onboarding_error, PICTURED, "You chose not to allow it", |stage| {
+        connected(&stage).await;
+        stage.ask("google_workspace").await;
+        stage.decide("deny").await;
+    };
+    account_question, PICTURED, "Which account?", |stage| {
+        connected(&stage).await;
+        stage.world.control_app("github", &json!({"account": "jaan@example.com"})).await;
+        let link = stage.world.auth_url("provider=github").await;
+        stage.open(&link).await;
+        stage.decide("approve").await;
+    };
+    invitation, PICTURED, "invites you to connect", |stage| {
+        let link = stage.invite(Some(ANNA)).await;
+        stage.open(&link).await;
+    };
+    invitation_expired, PICTURED, "Email me a new link", |stage| {
+        let link = stage.invite(Some(ANNA)).await;
+        stage.pass(WEEK);
+        stage.open(&link).await;
+    };
+    done, PICTURED, "You are done", |stage| {
+        connected(&stage).await;
+        stage.press(".advance button:enabled").await;
+    };
+    error, PICTURED, "invalid_state", |stage| stage.open("/api/oauth/callback?state=x").await;
+    sandbox_consent, PICTURED, "access to your account at GitHub (played by the sandbox)", |stage| {
+        stage.onboarding().await;
+        stage.ask("github").await;
+    };
+    sandbox_consent_microsoft, UNPICTURED, "Send mail in your name", |stage| {
+        let link = stage.world.auth_url("provider=outlook").await;
+        stage.open(&link).await;
+    };
+    sandbox_stripe, PICTURED, "Set up payments with Rowan", |stage| {
+        stage.stripe(&json!({"platforms": {"acct_platformsandbox": {"name": "Rowan"}}})).await;
+        let link = stage.invite_to_stripe().await;
+        stage.open(&link).await;
+    };
+    sandbox_error, PICTURED, "This app may not return there", |stage| {
+        let query = "client_id=claviger&response_type=code&redirect_uri=https%3A%2F%2Felsewhere.example%2Fcallback";
+        stage.open(&stage.sandbox(&format!("/oauth/authorize?{query}"))).await;
+    };
+    sandbox_home, UNPICTURED, "Providers that are played", |stage| stage.open(&stage.sandbox("/")).await;
+}
+
+/// The address of an invitation.
+const ANNA: &str = "anna@example.com";
+
+/// How long an invitation lives.
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// Anna has connected GitHub, two minutes ago.
+async fn connected(stage: &Stage) {
+    stage.onboarding().await;
+    stage.connect("github", ANNA).await;
+    stage.pass(Duration::from_mins(2));
+    stage.open("/portal/onboarding").await;
+    says(&stage.window, "Connected as anna").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_page_that_is_wrong_is_found_out() {
+    let Some(stage) = Stage::start().await else { return };
+    let (window, css) = (&stage.window, stage.sandbox("/assets/sandbox.css"));
+    stage
+        .open(&format!(
+            "data:text/html,<link rel=stylesheet href={css}><script>nowhere()</script><img id=x src=y>"
+        ))
+        .await;
+    let found = stage.findings().await.join("\n");
+    for expected in
+        ["image-alt: Images must have alternative text", "at #x: ", "html-has-lang", "landmark-one-main"]
+    {
+        assert!(found.contains(expected), "{expected} in {found}");
+    }
+    assert!(noise(window).await.iter().any(|message| message.contains("nowhere is not defined")));
+    let loaded = loaded(window).await;
+    assert!(loaded.foreign.contains(&css) && loaded.weight > 0, "{loaded:?}");
+    stage.window.quit().await.unwrap();
+}
+
+#[test]
+fn the_docs_have_the_picture_of_every_page_and_no_other() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/screenshots");
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name());
+    let names = files.map(|name| name.into_string().unwrap());
+    let there: BTreeSet<String> = names.filter(|name| name.ends_with(".png")).collect();
+    let listed = PAGES
+        .iter()
+        .filter(|(_, pictured)| *pictured)
+        .flat_map(|(page, _)| pictures(page))
+        .map(|name| format!("{name}.png"))
+        .collect();
+    assert_eq!(there, listed, "write them with `cargo xtask screenshots`");
+}
