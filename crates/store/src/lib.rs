@@ -12,6 +12,7 @@
 //! - [`stripe`]: accounts at Stripe, and the onboardings that lead to them
 //! - [`audit`]: append-only, chained
 //! - [`keyring`]: the wrapped data keys
+//! - [`health`]: a look at the database itself, which changes nothing
 //! - [`Store::open`]: where it all comes from
 
 pub mod api_keys;
@@ -19,6 +20,7 @@ pub mod attempts;
 pub mod audit;
 pub mod connections;
 pub mod credentials;
+pub mod health;
 pub mod integrations;
 pub mod keyring;
 pub mod portal;

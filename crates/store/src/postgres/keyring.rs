@@ -6,7 +6,7 @@ use crate::keyring::KeyringRows;
 use crate::rows::keyring_columns;
 use crate::{Result, rows, value};
 
-const ALL: &str = concat!("SELECT ", keyring_columns!(), " FROM keyring ORDER BY version");
+pub(super) const ALL: &str = concat!("SELECT ", keyring_columns!(), " FROM keyring ORDER BY version");
 const ADD: &str = concat!(
     "INSERT INTO keyring (",
     keyring_columns!(),

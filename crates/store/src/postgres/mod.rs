@@ -31,6 +31,7 @@ mod attempts;
 mod audit;
 mod connections;
 mod credentials;
+mod health;
 mod integrations;
 mod keyring;
 mod listener;
@@ -42,6 +43,7 @@ mod stripe;
 mod subjects;
 
 use address::Address;
+pub(crate) use health::look;
 use listener::Listener;
 pub(crate) use schema::migrate;
 

@@ -23,6 +23,7 @@ mod audit;
 mod connections;
 mod credentials;
 mod file;
+mod health;
 mod integrations;
 mod keyring;
 mod portal;
@@ -35,6 +36,7 @@ mod watch;
 mod writer;
 
 pub(crate) use file::migrate;
+pub(crate) use health::look;
 use readers::Readers;
 use watch::LogWatch;
 use writer::Writer;
