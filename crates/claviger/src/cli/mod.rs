@@ -1,9 +1,17 @@
 //! The commands. Exit codes: 0 done, 1 the answer is bad news, 2 usage, 3 could not run.
 
+mod answer;
+mod completions;
 mod config_check;
+mod config_show;
+mod db_check;
 mod dev;
+mod doctor;
 mod files;
+mod init;
+mod man;
 mod migrate;
+mod report;
 mod sandbox;
 mod serve;
 
@@ -14,6 +22,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::layers::{self, Layers};
 use crate::config::{self, Config, ConfigError, Flags};
 
 /// Both ends of OAuth for a product, in one binary.
@@ -34,15 +43,34 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Bring the schema of the store up to date
     Migrate(ConfigArgs),
+    /// Begin: write a configuration and a key
+    Init(init::InitArgs),
+    /// Tell what is still missing, and how to mend it
+    Doctor(doctor::DoctorArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the database
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Print what makes a shell complete these commands
+    Completions(completions::CompletionsArgs),
+    /// Print the man page, or write one for each command
+    Man(man::ManArgs),
 }
 
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Tell whether the configuration could be served, without opening anything
     Check(ConfigArgs),
+    /// Show what differs from the defaults, and where it came from; no secrets
+    Show(config_show::ShowArgs),
+}
+
+#[derive(Subcommand)]
+enum DbCommand {
+    /// Tell whether the database is sound and lets nobody do more than they need
+    Check(db_check::CheckArgs),
 }
 
 /// Where the configuration is.
@@ -58,8 +86,15 @@ struct ConfigArgs {
 
 impl ConfigArgs {
     fn load(&self) -> Result<Config, ConfigError> {
-        let flags = Flags { config: self.config.clone(), data_dir: self.data_dir.clone() };
-        config::load(&flags, std::env::vars_os())
+        config::load(&self.flags(), std::env::vars_os())
+    }
+
+    fn load_with_origins(&self) -> Result<(Config, Layers), ConfigError> {
+        layers::load_with_origins(&self.flags(), std::env::vars_os())
+    }
+
+    fn flags(&self) -> Flags {
+        Flags { config: self.config.clone(), data_dir: self.data_dir.clone() }
     }
 }
 
@@ -67,6 +102,8 @@ impl ConfigArgs {
 enum End {
     Done,
     BadNews,
+    /// The answer itself has said why.
+    CouldNotRun,
 }
 
 /// Runs the command that the process was started with.
@@ -77,11 +114,18 @@ pub fn run() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::Sandbox(args) => sandbox::run(&args),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
+        Command::Config(ConfigCommand::Show(args)) => config_show::run(&args),
+        Command::Db(DbCommand::Check(args)) => db_check::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match ended {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::BadNews) => ExitCode::from(1),
+        Ok(End::CouldNotRun) => ExitCode::from(3),
         Err(error) => {
             // Nobody may be reading.
             let _ = writeln!(std::io::stderr(), "claviger: {error:#}");

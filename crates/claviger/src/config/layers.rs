@@ -74,42 +74,136 @@ pub fn load(
     flags: &Flags,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
-    let mut table: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| ConfigError {
-        place: "claviger.default.toml".to_owned(),
-        key: None,
-        what: error.message().to_owned(),
-        mend: "this is a fault of the program; please report it".to_owned(),
-    })?;
-    let file = read_file(flags)?;
-    if let Some(file) = &file {
-        merge(&mut table, parse_file(file)?);
+    Layers::read(flags, environment)?.into_config().map(|(config, _)| config)
+}
+
+/// Reads all layers, and keeps where each setting came from.
+pub(crate) fn load_with_origins(
+    flags: &Flags,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<(Config, Layers), ConfigError> {
+    Layers::read(flags, environment)?.into_config()
+}
+
+/// Everything that was said, laid over each other.
+pub(crate) struct Layers {
+    pub(super) table: Table,
+    file: Option<File>,
+    variables: BTreeMap<String, Variable>,
+    data_dir: bool,
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// A file and its line.
+    File(String),
+    /// An environment variable.
+    Variable(String),
+    /// The command line.
+    Flag(&'static str),
+}
+
+impl Layers {
+    fn read(
+        flags: &Flags,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = defaults()?;
+        let file = read_file(flags)?;
+        if let Some(file) = &file {
+            merge(&mut table, parse_file(file)?);
+        }
+        let mut variables = BTreeMap::new();
+        for (name, value) in environment {
+            // What is not text in a name stays visible as U+FFFD, and no setting has it.
+            let name = name.to_string_lossy();
+            if let Some(key) = name.strip_prefix(PREFIX) {
+                let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+                let key = path.join(".");
+                let text = value.into_string().map_err(|_| not_text(&name, &key))?;
+                let value = read_value(&text);
+                let guessed = value.as_str() != Some(&text);
+                set(&mut table, &path, value);
+                variables.insert(key, Variable { name: name.into_owned(), path, text, guessed });
+            }
+        }
+        if let Some(data_dir) = &flags.data_dir {
+            table.insert("data_dir".to_owned(), Value::String(data_dir.display().to_string()));
+        }
+        Ok(Self { table, file, variables, data_dir: flags.data_dir.is_some() })
     }
-    let mut variables = BTreeMap::new();
-    for (name, value) in environment {
-        // What is not text in a name stays visible as U+FFFD, and no setting has it.
-        let name = name.to_string_lossy();
-        if let Some(key) = name.strip_prefix(PREFIX) {
-            let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
-            let key = path.join(".");
-            let text = value.into_string().map_err(|_| not_text(&name, &key))?;
-            let value = read_value(&text);
-            let guessed = value.as_str() != Some(&text);
-            set(&mut table, &path, value);
-            variables.insert(key, Variable { name: name.into_owned(), path, text, guessed });
+
+    fn into_config(mut self) -> Result<(Config, Self), ConfigError> {
+        match self.deserialize() {
+            Ok(config) => Ok((config, self)),
+            Err(error) => Err(self.mistake(&error)),
         }
     }
-    if let Some(data_dir) = &flags.data_dir {
-        table.insert("data_dir".to_owned(), Value::String(data_dir.display().to_string()));
+
+    /// Makes the table a [`Config`]. A setting that refuses what its variable was read as is given the text instead,
+    /// once: a client id of digits is a text all the same.
+    fn deserialize(&mut self) -> Result<Config, serde_path_to_error::Error<toml::de::Error>> {
+        loop {
+            let error = match serde_path_to_error::deserialize(self.table.clone()) {
+                Ok(config) => return Ok(config),
+                Err(error) => error,
+            };
+            let variable = self.variables.get_mut(&error.path().to_string());
+            let Some(variable) = variable.filter(|variable| variable.guessed) else {
+                return Err(error);
+            };
+            variable.guessed = false;
+            set(&mut self.table, &variable.path, Value::String(variable.text.clone()));
+        }
     }
-    deserialize(table, &mut variables).map_err(|error| {
+
+    fn mistake(&self, error: &serde_path_to_error::Error<toml::de::Error>) -> ConfigError {
         let what = error.inner().message().to_owned();
         let mut key = error.path().to_string();
         if let Some(name) = what.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
             key = if key == "." { name.to_owned() } else { join_once(&key, name) };
         }
-        let place = place_of(&key, file.as_ref(), &variables);
+        let place = place_of(&key, self.file.as_ref(), &self.variables);
         let mend = mend(&what, &key);
         ConfigError { place, key: Some(key), what, mend }
+    }
+
+    /// The file that was read.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+
+    /// Where the setting at this path came from.
+    pub(crate) fn origin(&self, path: &[&str]) -> Origin {
+        if self.data_dir && path == ["data_dir"] {
+            return Origin::Flag("--data-dir");
+        }
+        // A variable may hold a table with the setting in it.
+        let holds = |variable: &&Variable| {
+            variable.path.len() <= path.len()
+                && variable.path.iter().zip(path).all(|(one, other)| one == other)
+        };
+        if let Some(variable) = self.variables.values().find(holds) {
+            return Origin::Variable(variable.name.clone());
+        }
+        let Some(file) = &self.file else { return Origin::Default };
+        match exact_offset(&file.text, path) {
+            Some(offset) => Origin::File(at(file, offset)),
+            None => Origin::Default,
+        }
+    }
+}
+
+/// The compiled-in layer as a table.
+pub(crate) fn defaults() -> Result<Table, ConfigError> {
+    DEFAULTS.parse().map_err(|error: toml::de::Error| ConfigError {
+        place: "claviger.default.toml".to_owned(),
+        key: None,
+        what: error.message().to_owned(),
+        mend: "this is a fault of the program; please report it".to_owned(),
     })
 }
 
@@ -119,26 +213,6 @@ fn not_text(name: &str, key: &str) -> ConfigError {
         key: Some(key.to_owned()),
         what: "its value is not text in UTF-8".to_owned(),
         mend: "set it anew".to_owned(),
-    }
-}
-
-/// Makes the table a [`Config`]. A setting that refuses what its variable was read as is given the text instead, once:
-/// a client id of digits is a text all the same.
-fn deserialize(
-    mut table: Table,
-    variables: &mut BTreeMap<String, Variable>,
-) -> Result<Config, serde_path_to_error::Error<toml::de::Error>> {
-    loop {
-        let error = match serde_path_to_error::deserialize(table.clone()) {
-            Ok(config) => return Ok(config),
-            Err(error) => error,
-        };
-        let variable = variables.get_mut(&error.path().to_string()).filter(|variable| variable.guessed);
-        let Some(variable) = variable else {
-            return Err(error);
-        };
-        variable.guessed = false;
-        set(&mut table, &variable.path, Value::String(variable.text.clone()));
     }
 }
 
@@ -187,7 +261,7 @@ pub(crate) fn merge(under: &mut Table, over: Table) {
     }
 }
 
-fn set(table: &mut Table, path: &[String], value: Value) {
+pub(super) fn set(table: &mut Table, path: &[String], value: Value) {
     match path {
         [] => {}
         [key] => {
@@ -250,6 +324,17 @@ fn offset_of(text: &str, key: &str) -> Option<usize> {
         }
     }
     offset
+}
+
+/// Where the value at this path, and nothing above it, stands in the text.
+fn exact_offset(text: &str, path: &[&str]) -> Option<usize> {
+    let (last, above) = path.split_last()?;
+    let mut table = DeTable::parse(text).ok()?.into_inner();
+    for part in above {
+        let DeValue::Table(inner) = table.remove(*part)?.into_inner() else { return None };
+        table = inner;
+    }
+    table.remove_entry(*last).map(|(name, _)| name.span().start)
 }
 
 fn mend(what: &str, key: &str) -> String {

@@ -12,6 +12,7 @@ pub mod groups;
 pub mod layers;
 pub mod mail;
 pub mod secret;
+pub(crate) mod shown;
 pub mod stripe;
 
 use std::collections::BTreeMap;
