@@ -17,7 +17,7 @@ use vault::{Keyring, MasterKey};
 use super::report::Report;
 use super::{ConfigArgs, End, answer, block_on, db_check};
 use crate::config::groups::with_groups;
-use crate::config::{Config, ConfigError, mail, stripe};
+use crate::config::{Config, mail, stripe};
 use crate::wiring;
 
 #[derive(Args)]
@@ -41,16 +41,10 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<End> {
                     Ok(())
                 })?;
             }
-            Err(error) => mistake(&mut report, "configuration", &error),
+            Err(error) => report.mistake("configuration", &error),
         }
         report.print(args.json)
     })
-}
-
-/// What a wrong setting is reported as: by its name where it has one.
-fn mistake(report: &mut Report, check: &str, error: &ConfigError) {
-    let place = if error.place == "configuration" { String::new() } else { format!("{}: ", error.place) };
-    report.bad(error.key.as_deref().unwrap_or(check), format!("{place}{}", error.what), error.mend.as_str());
 }
 
 async fn examine(report: &mut Report, config: &Config) {
@@ -59,7 +53,7 @@ async fn examine(report: &mut Report, config: &Config) {
     let public_url = match wiring::public_url(config) {
         Ok(url) => Some(url),
         Err(error) => {
-            mistake(report, "public_url", &error);
+            report.mistake("public_url", &error);
             None
         }
     };
@@ -69,7 +63,7 @@ async fn examine(report: &mut Report, config: &Config) {
             Some(master)
         }
         Err(error) => {
-            mistake(report, "key", &error);
+            report.mistake("key", &error);
             None
         }
     };
@@ -78,7 +72,7 @@ async fn examine(report: &mut Report, config: &Config) {
     let http = match wiring::http_client(&config.outbound) {
         Ok(http) => Some(http),
         Err(error) => {
-            mistake(report, "outbound", &error);
+            report.mistake("outbound", &error);
             None
         }
     };
@@ -95,16 +89,16 @@ async fn examine(report: &mut Report, config: &Config) {
     match mail::mailer(config, &mut told) {
         Ok(Some(mailer)) => outside::mail(report, &mailer).await,
         Ok(None) => report.skipped("mail", "no mail server is configured, so no invitation is mailed"),
-        Err(error) => mistake(report, "mail", &error),
+        Err(error) => report.mistake("mail", &error),
     }
     match wiring::check(config) {
         Ok(checked) => {
             for warning in checked.warnings {
-                report.attention("configuration", warning, "see claviger.default.toml for what is meant");
+                report.warning(warning);
             }
         }
         Err(error) if error.key.as_deref().is_some_and(|key| report.names(key)) => {}
-        Err(error) => mistake(report, "configuration", &error),
+        Err(error) => report.mistake("configuration", &error),
     }
 }
 
@@ -122,7 +116,7 @@ fn integrations(report: &mut Report, config: &Config) -> Vec<String> {
     let all = match with_groups(&config.integrations, &config.groups, &catalog) {
         Ok(all) => all,
         Err(error) => {
-            mistake(report, "groups", &error);
+            report.mistake("groups", &error);
             return Vec::new();
         }
     };
@@ -139,7 +133,7 @@ fn integrations(report: &mut Report, config: &Config) -> Vec<String> {
                 let found = entry.and_then(|entry| entry.endpoints(&configured.parameters, None).ok());
                 endpoints.extend(found.map(|endpoints| endpoints.token));
             }
-            Err(error) => mistake(report, &format!("integrations.{name}"), &error),
+            Err(error) => report.mistake(&format!("integrations.{name}"), &error),
         }
     }
     endpoints
@@ -166,7 +160,7 @@ async fn database(report: &mut Report, config: &Config, master: Option<&MasterKe
     let options = match wiring::address_options(config, Arc::new(SystemClock)) {
         Ok(options) => options,
         Err(error) => {
-            return mistake(report, "database.url", &error);
+            return report.mistake("database.url", &error);
         }
     };
     let file = db_check::sqlite_file(&options);
@@ -214,6 +208,6 @@ fn stripe_settings(report: &mut Report, config: &Config, http: Option<&HttpClien
     match stripe::settings(config, http, &mut Vec::new()) {
         Ok(Some(_)) => report.good("stripe", "its key is there"),
         Ok(None) => report.skipped("stripe", "is not configured"),
-        Err(error) => mistake(report, "stripe", &error),
+        Err(error) => report.mistake("stripe", &error),
     }
 }

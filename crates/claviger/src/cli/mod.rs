@@ -42,7 +42,7 @@ enum Command {
     /// Run the sandbox provider alone
     Sandbox(sandbox::SandboxArgs),
     /// Bring the schema of the store up to date
-    Migrate(ConfigArgs),
+    Migrate(migrate::MigrateArgs),
     /// Begin: write a configuration and a key
     Init(init::InitArgs),
     /// Tell what is still missing, and how to mend it
@@ -62,7 +62,7 @@ enum Command {
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Tell whether the configuration could be served, without opening anything
-    Check(ConfigArgs),
+    Check(config_check::CheckArgs),
     /// Show what differs from the defaults, and where it came from; no secrets
     Show(config_show::ShowArgs),
 }

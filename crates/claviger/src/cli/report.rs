@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::End;
 use super::answer::{self, Paper, wrapped};
+use crate::config::ConfigError;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -85,6 +86,18 @@ impl Report {
 
     pub(super) fn bad(&mut self, name: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) {
         self.add(name.into(), State::Bad, what.into(), Some(mend.into()));
+    }
+
+    /// A setting that is wrong, by its name where it has one.
+    pub(super) fn mistake(&mut self, name: &str, error: &ConfigError) {
+        let place = if error.place == "configuration" { String::new() } else { format!("{}: ", error.place) };
+        let name = error.key.as_deref().unwrap_or(name);
+        self.bad(name, format!("{place}{}", error.what), error.mend.as_str());
+    }
+
+    /// What works and is unwise.
+    pub(super) fn warning(&mut self, warning: String) {
+        self.attention("configuration", warning, "claviger.default.toml says what is meant");
     }
 
     fn add(&mut self, name: String, state: State, what: String, mend: Option<String>) {

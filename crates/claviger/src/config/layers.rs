@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::Config;
+use super::error::ConfigError;
+use super::mistakes::{exact_offset, join_once, mend, nearest_offset};
 
 /// The compiled-in layer.
 pub const DEFAULTS: &str = include_str!("../../claviger.default.toml");
@@ -27,32 +27,6 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// `--data-dir DIR`.
     pub data_dir: Option<PathBuf>,
-}
-
-/// A configuration that can't be used; the text is the whole message for a person.
-#[derive(Debug, thiserror::Error)]
-#[error("{place}{}: {what}\n  mend: {mend}", key.as_ref().map(|key| format!(": {key}")).unwrap_or_default())]
-pub struct ConfigError {
-    /// Where: `claviger.toml:12`, `environment variable …`, `--data-dir`.
-    pub place: String,
-    /// Which setting.
-    pub key: Option<String>,
-    /// What is wrong.
-    pub what: String,
-    /// What to do.
-    pub mend: String,
-}
-
-impl ConfigError {
-    /// A setting whose value can't be used, found after the layers became one.
-    pub fn setting(key: &str, what: impl Display, mend: impl Display) -> Self {
-        Self {
-            place: "configuration".to_owned(),
-            key: Some(key.to_owned()),
-            what: what.to_string(),
-            mend: mend.to_string(),
-        }
-    }
 }
 
 struct File {
@@ -288,14 +262,6 @@ fn read_value(text: &str) -> Value {
     }
 }
 
-fn join_once(path: &str, name: &str) -> String {
-    if path.ends_with(&format!(".{name}")) || path == name {
-        path.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
-}
-
 fn place_of(key: &str, file: Option<&File>, variables: &BTreeMap<String, Variable>) -> String {
     if let Some(Variable { name, .. }) = variables.get(key) {
         return format!("environment variable {name}");
@@ -303,71 +269,10 @@ fn place_of(key: &str, file: Option<&File>, variables: &BTreeMap<String, Variabl
     let Some(file) = file else {
         return "configuration".to_owned();
     };
-    match offset_of(&file.text, key) {
+    match nearest_offset(&file.text, key) {
         Some(offset) => at(file, offset),
         None => file.path.display().to_string(),
     }
-}
-
-/// Where a dotted key, or the nearest table above it, stands in the text.
-fn offset_of(text: &str, key: &str) -> Option<usize> {
-    let document = DeTable::parse(text).ok()?;
-    let mut table = document.into_inner();
-    let mut offset = None;
-    for part in key.split('.') {
-        let part = part.split('[').next().unwrap_or(part);
-        let Some((name, value)) = table.remove_entry(part) else { break };
-        offset = Some(name.span().start);
-        match value.into_inner() {
-            DeValue::Table(inner) => table = inner,
-            _ => break,
-        }
-    }
-    offset
-}
-
-/// Where the value at this path, and nothing above it, stands in the text.
-fn exact_offset(text: &str, path: &[&str]) -> Option<usize> {
-    let (last, above) = path.split_last()?;
-    let mut table = DeTable::parse(text).ok()?.into_inner();
-    for part in above {
-        let DeValue::Table(inner) = table.remove(*part)?.into_inner() else { return None };
-        table = inner;
-    }
-    table.remove_entry(*last).map(|(name, _)| name.span().start)
-}
-
-fn mend(what: &str, key: &str) -> String {
-    if let Some((_, expected)) = what.split_once("expected one of ") {
-        let name = key.rsplit('.').next().unwrap_or(key);
-        let known: Vec<&str> = expected.split(", ").map(|word| word.trim_matches('`')).collect();
-        let nearest =
-            known.iter().filter(|word| distance(word, name) <= 2).min_by_key(|word| distance(word, name));
-        return match nearest {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => format!("known here: {}", known.join(", ")),
-        };
-    }
-    if what.starts_with("missing field") {
-        return "set it; claviger.default.toml describes every setting".to_owned();
-    }
-    "write a value of the expected kind; claviger.default.toml describes every setting".to_owned()
-}
-
-/// Levenshtein's distance, for "did you mean".
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let cost = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 /// The path of the embedded database in a data directory.

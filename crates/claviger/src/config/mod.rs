@@ -8,9 +8,11 @@
 //! - [`mod@duration`]: how durations are written
 
 pub mod duration;
+mod error;
 pub mod groups;
 pub mod layers;
 pub mod mail;
+mod mistakes;
 pub mod secret;
 pub(crate) mod shown;
 pub mod stripe;
@@ -22,8 +24,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub use duration::HumanDuration;
+pub use error::ConfigError;
 pub use groups::Group;
-pub use layers::{ConfigError, Flags, load};
+pub use layers::{Flags, load};
 pub use mail::Mail;
 pub use secret::SecretSource;
 pub use stripe::Stripe;

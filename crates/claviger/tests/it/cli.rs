@@ -1,5 +1,6 @@
 //! The program at the command line: what stops it, and how it says so.
 
+mod config_check;
 mod config_show;
 mod db_check;
 mod dev;

@@ -115,3 +115,29 @@ pub(super) async fn mail(report: &mut Report, mailer: &Mailer) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_good_within_half_a_minute_and_bad_beyond_two() {
+        const NOON: i64 = 1_795_000_000_000;
+        for (ours, expected, word) in [
+            (NOON + 30_000, "good", "agrees"),
+            (NOON - 30_000, "good", "agrees"),
+            (NOON + 31_000, "attention", "31 s ahead of"),
+            (NOON - 120_000, "attention", "120 s behind"),
+            (NOON + 121_000, "bad", "121 s ahead of"),
+            (NOON - 86_400_000, "bad", "86400 s behind"),
+        ] {
+            let mut report = Report::default();
+            let theirs = Duration::from_millis(NOON.unsigned_abs());
+            compare(&mut report, "https://github.com/", Timestamp::from_unix_ms(ours), theirs);
+            let told = serde_json::to_value(&report).unwrap();
+            let check = &told["checks"][0];
+            assert_eq!(check["state"], expected, "{check}");
+            assert!(check["what"].as_str().is_some_and(|what| what.contains(word)), "{check}");
+        }
+    }
+}

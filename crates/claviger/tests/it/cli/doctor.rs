@@ -5,12 +5,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 use store::testing::fresh_postgres;
 
-use super::shape::{answer, found, pretty};
+use super::shape::{answer, found, on_a_terminal, pretty};
 use crate::harness::Program;
 use crate::harness::process::run;
 use crate::harness::smtp::{Smtp, SmtpOptions};
@@ -223,29 +223,12 @@ async fn the_spool_and_the_server_are_looked_at_on_postgresql() {
     assert!(!answer.to_string().contains("hunter2"));
 }
 
-/// Runs the program on a terminal of 60 columns, by `script` of util-linux.
-fn on_a_terminal(folder: &Path, variables: &[(&str, &str)]) -> Option<String> {
-    let line = format!("stty cols 60; exec '{}' doctor", env!("CARGO_BIN_EXE_claviger"));
-    let output = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env_remove("NO_COLOR")
-        .envs([("TERM", "xterm"), ("LC_ALL", "C.UTF-8")])
-        .envs(variables.iter().copied())
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output();
-    let output = output.ok()?;
-    Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))
-}
-
 #[test]
 fn a_terminal_gets_its_width_and_colours_unless_it_wants_none() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(colourful) = on_a_terminal(folder.path(), &[]) else {
-        return println!("skipped: there is no `script` here");
-    };
+    let Some(colourful) = on_a_terminal("doctor", "", &[], folder.path()) else { return };
     assert!(colourful.contains("\u{1b}["), "{colourful}");
-    let plain = on_a_terminal(folder.path(), &[("NO_COLOR", "1")]).unwrap();
+    let plain = on_a_terminal("doctor", "", &[("NO_COLOR", "1")], folder.path()).unwrap();
     assert!(!plain.contains('\u{1b}') && plain.contains("✗ bad"), "{plain}");
     let widest = plain.lines().map(|line| line.chars().count()).max();
     assert!(widest.is_some_and(|widest| (50..=60).contains(&widest)), "{widest:?}: {plain}");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::Table;
 
-use super::shape::{answer, pretty};
+use super::shape::{answer, on_a_terminal, pretty};
 use crate::harness::process::{command, run};
 
 const URL: &str = "https://auth.rowan.example";
@@ -107,4 +107,18 @@ fn a_narrow_page_gets_narrow_lines() {
     for line in text.lines() {
         assert!(line.len() <= 60 || !line.trim().contains(' '), "{line}");
     }
+}
+
+#[test]
+fn on_a_terminal_the_address_is_asked_for_until_it_can_be_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let typed = "http://auth.rowan.example\nhttps://auth.rowan.example/\n";
+    let Some(text) = on_a_terminal("init", typed, &[], folder.path()) else { return };
+    assert_eq!(text.matches("Public URL, such as").count(), 2, "{text}");
+    assert!(text.contains("is http outside loopback") && text.contains("What comes next:"), "{text}");
+    let written = fs::read_to_string(folder.path().join("claviger.toml")).unwrap();
+    assert!(written.contains("public_url = \"https://auth.rowan.example\"\n"), "{written}");
+    let given = tempfile::tempdir().unwrap();
+    let text = on_a_terminal("init --public-url https://auth.rowan.example", "", &[], given.path()).unwrap();
+    assert!(!text.contains("Public URL, such as"), "{text}");
 }

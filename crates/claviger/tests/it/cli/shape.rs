@@ -1,7 +1,8 @@
 //! What the commands print for programs, with what differs from run to run replaced.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -33,4 +34,31 @@ pub(super) fn found<'a>(answer: &'a Value, name: &str) -> (&'a str, &'a str) {
     let needed = matches!(state, "attention" | "bad");
     assert_eq!(check["mend"].as_str().is_some_and(|mend| !mend.is_empty()), needed, "{check}");
     (state, check["what"].as_str().unwrap())
+}
+
+/// What the program prints on a terminal of 60 columns while this is typed, by `script` of util-linux; without that the
+/// test says that it is skipped.
+pub(super) fn on_a_terminal(
+    arguments: &str,
+    typed: &str,
+    variables: &[(&str, &str)],
+    folder: &Path,
+) -> Option<String> {
+    let line = format!("stty cols 60; exec '{}' {arguments}", env!("CARGO_BIN_EXE_claviger"));
+    let started = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env_remove("NO_COLOR")
+        .envs([("TERM", "xterm"), ("LC_ALL", "C.UTF-8")])
+        .envs(variables.iter().copied())
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = started else {
+        let _ = writeln!(std::io::stderr(), "skipped: a test on a terminal (there is no `script`)");
+        return None;
+    };
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))
 }
