@@ -195,7 +195,7 @@ fn not_zero(key: &str, duration: Duration) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn http_client(outbound: &Outbound) -> Result<HttpClient, ConfigError> {
+pub(crate) fn http_client(outbound: &Outbound) -> Result<HttpClient, ConfigError> {
     not_zero("outbound.connect_timeout", outbound.connect_timeout.0)?;
     not_zero("outbound.timeout", outbound.timeout.0)?;
     let settings = ClientSettings {
@@ -214,7 +214,7 @@ fn http_client(outbound: &Outbound) -> Result<HttpClient, ConfigError> {
     })
 }
 
-fn master_key(config: &Config, warnings: &mut Vec<String>) -> Result<MasterKey, ConfigError> {
+pub(crate) fn master_key(config: &Config, warnings: &mut Vec<String>) -> Result<MasterKey, ConfigError> {
     let mend = "make one with `openssl rand -base64 32`, and name its place: key = \"env:CLAVIGER_KEY\" or \"file:PATH\"";
     let resolved = config.key.resolve().map_err(|error| ConfigError::setting("key", error, mend))?;
     if resolved.literal {
@@ -225,10 +225,18 @@ fn master_key(config: &Config, warnings: &mut Vec<String>) -> Result<MasterKey, 
     MasterKey::parse(resolved.secret.expose()).map_err(|error| ConfigError::setting("key", error, mend))
 }
 
-fn public_url(config: &Config) -> Result<String, ConfigError> {
-    let key = "public_url";
-    let mend = "set it to the https address under which browsers reach the public listener, without path";
-    let text = config.public_url.as_deref().ok_or_else(|| ConfigError::setting(key, "is not set", mend))?;
+/// What makes a good `public_url`.
+const PUBLIC_URL_MEND: &str =
+    "set it to the https address under which browsers reach the public listener, without path";
+
+pub(crate) fn public_url(config: &Config) -> Result<String, ConfigError> {
+    let text = config.public_url.as_deref();
+    good_public_url(text.ok_or_else(|| ConfigError::setting("public_url", "is not set", PUBLIC_URL_MEND))?)
+}
+
+/// The address as it is used: without a slash at its end.
+pub(crate) fn good_public_url(text: &str) -> Result<String, ConfigError> {
+    let (key, mend) = ("public_url", PUBLIC_URL_MEND);
     let url =
         Url::parse(text).map_err(|error| ConfigError::setting(key, format!("{text:?}: {error}"), mend))?;
     let bare =
@@ -248,7 +256,7 @@ fn frontend_url(text: &str) -> Result<String, ConfigError> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-fn check_integration(
+pub(crate) fn check_integration(
     name: &str,
     integration: &Integration,
     catalog: &Catalog,
@@ -357,23 +365,33 @@ pub fn store_options(config: &Config, clock: Arc<dyn Clock>) -> Result<Options, 
     options_of(&DatabaseAddresses::of(&config.database)?, config, clock)
 }
 
+/// The same, with nothing made: for whoever only looks.
+pub fn address_options(config: &Config, clock: Arc<dyn Clock>) -> Result<Options, ConfigError> {
+    DatabaseAddresses::of(&config.database).map(|addresses| plain_options(&addresses, config, clock))
+}
+
 fn options_of(
     addresses: &DatabaseAddresses,
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Result<Options, ConfigError> {
-    let url = if let Some(url) = &addresses.url {
-        url.expose().clone()
-    } else {
+    if addresses.url.is_none() {
         make_data_dir(&config.data_dir)?;
-        format!("sqlite:{}", embedded_database(&config.data_dir).display())
+    }
+    Ok(plain_options(addresses, config, clock))
+}
+
+fn plain_options(addresses: &DatabaseAddresses, config: &Config, clock: Arc<dyn Clock>) -> Options {
+    let url = match &addresses.url {
+        Some(url) => url.expose().clone(),
+        None => format!("sqlite:{}", embedded_database(&config.data_dir).display()),
     };
-    Ok(Options {
+    Options {
         migrate_url: addresses.migrate_url.as_ref().map(|url| url.expose().clone()),
         migrate: if config.database.migrate { Migrate::AtStart } else { Migrate::Never },
         cache_entries: config.database.cache_entries,
         ..Options::new(url, vault::random::id(), clock)
-    })
+    }
 }
 
 /// Makes the data directory for its owner alone, and proves that it can be written.

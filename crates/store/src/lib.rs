@@ -13,6 +13,7 @@
 //! - [`stripe`]: accounts at Stripe, and the onboardings that lead to them
 //! - [`audit`]: append-only, chained
 //! - [`keyring`]: the wrapped data keys; [`sealed`]: everything that they seal
+//! - [`health`]: a look at the database itself, which changes nothing
 //! - [`Store::open`]: where it all comes from
 
 pub mod api_keys;
@@ -21,6 +22,7 @@ pub mod audit;
 pub mod connections;
 pub mod credentials;
 pub mod drills;
+pub mod health;
 pub mod integrations;
 pub mod keyring;
 pub mod portal;

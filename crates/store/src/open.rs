@@ -127,13 +127,13 @@ pub(crate) trait Engine: Send + Sync {
 }
 
 /// Which engine an address means.
-enum Address<'a> {
+pub(crate) enum Address<'a> {
     Sqlite(&'a str),
     Postgres(&'a str),
 }
 
 impl<'a> Address<'a> {
-    fn of(url: &'a str) -> Result<Self> {
+    pub(crate) fn of(url: &'a str) -> Result<Self> {
         match url.split_once(':') {
             Some(("sqlite", path)) => {
                 // sqlite:///var/lib/x.db means the same as sqlite:/var/lib/x.db.

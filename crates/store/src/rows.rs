@@ -464,14 +464,22 @@ pub(crate) fn api_key(row: &dyn Columns) -> Result<ApiKey> {
     })
 }
 
+pub(crate) fn wrapped_key(row: &dyn Columns) -> Result<WrappedKey> {
+    read_wrapped_key(&mut Reader::of("keyring", keyring_columns!(), row))
+}
+
 pub(crate) fn key_row(row: &dyn Columns) -> Result<KeyRow> {
     let mut row = Reader::of("keyring", key_row_columns!(), row);
-    let key = WrappedKey {
+    let key = read_wrapped_key(&mut row)?;
+    Ok(KeyRow { key, created_at: row.optional_time()?, spread_at: row.optional_time()? })
+}
+
+fn read_wrapped_key(row: &mut Reader<'_>) -> Result<WrappedKey> {
+    Ok(WrappedKey {
         version: row.integer()?.try_into().map_err(|_| row.corrupt("not a key version"))?,
         master_key_id: row.text()?,
         wrapped: row.octets()?,
-    };
-    Ok(KeyRow { key, created_at: row.optional_time()?, spread_at: row.optional_time()? })
+    })
 }
 
 pub(crate) fn audit_entry(row: &dyn Columns) -> Result<AuditEntry> {

@@ -1,8 +1,24 @@
-use super::{ConfigArgs, End, say};
-use crate::wiring;
+use clap::Args;
 
-pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<End> {
-    let checked = args.load().and_then(|config| wiring::check(&config));
+use super::report::Report;
+use super::{ConfigArgs, End, say};
+use crate::config::ConfigError;
+use crate::wiring::{self, Checked};
+
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<End> {
+    let checked = args.config.load().and_then(|config| wiring::check(&config));
+    if args.json {
+        return report(checked).print(true);
+    }
     match checked {
         Ok(checked) => {
             for warning in &checked.warnings {
@@ -16,4 +32,18 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<End> {
             Ok(End::BadNews)
         }
     }
+}
+
+fn report(checked: Result<Checked, ConfigError>) -> Report {
+    let (name, mut report) = ("configuration", Report::default());
+    match checked {
+        Ok(checked) => {
+            report.good(name, "could be served");
+            for warning in checked.warnings {
+                report.warning(warning);
+            }
+        }
+        Err(error) => report.mistake(name, &error),
+    }
+    report
 }

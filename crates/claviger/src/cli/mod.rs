@@ -2,13 +2,21 @@
 
 #![expect(clippy::doc_markdown, reason = "the help shows these comments as they are")]
 
+mod answer;
+mod completions;
 mod config_check;
+mod config_show;
+mod db_check;
 mod dev;
+mod doctor;
 mod door;
 mod files;
+mod init;
+mod man;
 mod migrate;
 mod operate;
 mod prompt;
+mod report;
 mod sandbox;
 mod screen;
 mod serve;
@@ -21,6 +29,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::layers::{self, Layers};
 use crate::config::{self, Config, ConfigError, Flags};
 
 /// Both ends of OAuth for a product, in one binary.
@@ -40,10 +49,21 @@ enum Command {
     /// Run the sandbox provider alone
     Sandbox(sandbox::SandboxArgs),
     /// Bring the schema of the store up to date
-    Migrate(ConfigArgs),
+    Migrate(migrate::MigrateArgs),
+    /// Begin: write a configuration and a key
+    Init(init::InitArgs),
+    /// Tell what is still missing, and how to mend it
+    Doctor(doctor::DoctorArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the database
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Print what makes a shell complete these commands
+    Completions(completions::CompletionsArgs),
+    /// Print the man page, or write one for each command
+    Man(man::ManArgs),
     #[command(flatten)]
     Operate(Box<operate::Command>),
 }
@@ -51,7 +71,15 @@ enum Command {
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Tell whether the configuration could be served, without opening anything
-    Check(ConfigArgs),
+    Check(config_check::CheckArgs),
+    /// Show what differs from the defaults, and where it came from; no secrets
+    Show(config_show::ShowArgs),
+}
+
+#[derive(Subcommand)]
+enum DbCommand {
+    /// Tell whether the database is sound and lets nobody do more than they need
+    Check(db_check::CheckArgs),
 }
 
 /// Where the configuration is.
@@ -67,8 +95,15 @@ struct ConfigArgs {
 
 impl ConfigArgs {
     fn load(&self) -> Result<Config, ConfigError> {
-        let flags = Flags { config: self.config.clone(), data_dir: self.data_dir.clone() };
-        config::load(&flags, std::env::vars_os())
+        config::load(&self.flags(), std::env::vars_os())
+    }
+
+    fn load_with_origins(&self) -> Result<(Config, Layers), ConfigError> {
+        layers::load_with_origins(&self.flags(), std::env::vars_os())
+    }
+
+    fn flags(&self) -> Flags {
+        Flags { config: self.config.clone(), data_dir: self.data_dir.clone() }
     }
 }
 
@@ -76,6 +111,8 @@ impl ConfigArgs {
 enum End {
     Done,
     BadNews,
+    /// The answer itself has said why.
+    CouldNotRun,
 }
 
 impl End {
@@ -83,6 +120,7 @@ impl End {
         match self {
             Self::Done => ExitCode::SUCCESS,
             Self::BadNews => ExitCode::from(1),
+            Self::CouldNotRun => ExitCode::from(3),
         }
     }
 }
@@ -98,7 +136,13 @@ pub fn run() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::Sandbox(args) => sandbox::run(&args),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Config(ConfigCommand::Check(args)) => config_check::run(&args),
+        Command::Config(ConfigCommand::Show(args)) => config_show::run(&args),
+        Command::Db(DbCommand::Check(args)) => db_check::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Operate(command) => return operate::run(&command),
     };
     match ended {

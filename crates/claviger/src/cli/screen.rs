@@ -7,15 +7,13 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
-use anyhow::Context as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
-/// The version of the JSON that commands print; see docs/cli.md.
-const SHAPE: u32 = 1;
+use super::answer::{self, Paper, print};
 
-/// The narrowest that text is made for.
-const NARROWEST: usize = 40;
+/// The least room for text that is indented.
+const LEAST: usize = 20;
 
 /// What a line means, by shape and by word; the colour only repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +52,12 @@ impl Mark {
 pub(super) struct Screen {
     json: bool,
     pub(super) verbose: bool,
-    width: usize,
-    unicode: bool,
+    paper: Paper,
 }
 
 impl Screen {
     pub(super) fn new(json: bool, verbose: bool) -> Self {
-        Self { json, verbose, width: width(), unicode: speaks_unicode() }
+        Self { json, verbose, paper: Paper::of_stdout() }
     }
 
     /// The one object of `--json`; nothing otherwise.
@@ -68,7 +65,7 @@ impl Screen {
         if !self.json {
             return Ok(());
         }
-        print(&format!("{}\n", versioned(members)))
+        answer::json(members)
     }
 
     /// A line of text.
@@ -81,8 +78,8 @@ impl Screen {
         if self.json {
             return Ok(());
         }
-        let room = self.width.saturating_sub(indent.width()).max(NARROWEST / 2);
-        let mut lines = wrap(text, room).into_iter();
+        let room = self.paper.width.saturating_sub(indent.width()).max(LEAST);
+        let mut lines = answer::wrapped(text, room).into_iter();
         print(&format!("{head}{}\n", lines.next().unwrap_or_default()))?;
         for line in lines {
             print(&format!("{indent}{line}\n"))?;
@@ -94,7 +91,7 @@ impl Screen {
     pub(super) fn item(&self, mark: Mark, name: &str, columns: usize, text: &str) -> anyhow::Result<()> {
         let style = mark.style();
         let gap = " ".repeat(columns.saturating_sub(name.width()));
-        let head = format!("{style}{}{style:#} {name}{gap}  ", mark.shape(self.unicode));
+        let head = format!("{style}{}{style:#} {name}{gap}  ", mark.shape(self.paper.unicode));
         self.paragraph(&head, &" ".repeat(columns.max(name.width()) + 4), text)
     }
 
@@ -125,7 +122,7 @@ impl Screen {
                 cells.chain([head[column].width()]).max().unwrap_or_default()
             })
             .collect();
-        if widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > self.width {
+        if widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > self.paper.width {
             for row in rows {
                 let facts: Vec<(&str, String)> = head.iter().copied().zip(row.iter().cloned()).collect();
                 self.facts(&facts)?;
@@ -150,7 +147,7 @@ impl Screen {
     pub(super) fn progress(&self, text: &str) {
         let mut err = std::io::stderr();
         if !self.json && err.is_terminal() {
-            let text: String = text.chars().take(self.width.saturating_sub(1)).collect();
+            let text: String = text.chars().take(self.paper.width.saturating_sub(1)).collect();
             // Nobody may be looking.
             let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
         }
@@ -164,62 +161,7 @@ impl Screen {
 
 /// A failure, in the shape that `--json` promises.
 pub(super) fn failure(error: &Value) -> anyhow::Result<()> {
-    print(&format!("{}\n", versioned(json!({ "error": error }))))
-}
-
-fn versioned(members: Value) -> Value {
-    let mut object = Map::from_iter([("version".to_owned(), SHAPE.into())]);
-    match members {
-        Value::Object(members) => object.extend(members),
-        other => {
-            object.insert("result".to_owned(), other);
-        }
-    }
-    Value::Object(object)
-}
-
-/// A reader that has gone away is an error and no panic.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = anstream::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
-}
-
-/// The width of the terminal; what is no terminal has all the room.
-fn width() -> usize {
-    if !std::io::stdout().is_terminal() {
-        return usize::MAX;
-    }
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80).max(NARROWEST)
-}
-
-/// Whether the locale has more than ASCII, in the order in which POSIX asks.
-fn speaks_unicode() -> bool {
-    let named = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    named.is_some_and(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
-}
-
-/// Breaks text at its spaces, into lines of at most `room` columns; a longer word has a line of its own.
-fn wrap(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.len() - 1;
-        let line = &mut lines[last];
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.width() + 1 + word.width() <= room {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
+    answer::json(json!({ "error": error }))
 }
 
 /// Text from outside on a terminal: what could steer it is shown as a replacement character.
@@ -239,23 +181,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_breaks_at_spaces_and_long_words_stay_whole() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("https://example.com/long x", 5), ["https://example.com/long", "x"]);
-        assert_eq!(wrap("", 5), [""]);
-        assert_eq!(wrap("õun õun", 3), ["õun", "õun"], "columns are counted, not octets");
-    }
-
-    #[test]
     fn what_steers_a_terminal_is_made_visible() {
         assert_eq!(visible("a\x1b[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
         assert_eq!(visible("Õ 🍎 سلام"), "Õ 🍎 سلام");
-    }
-
-    #[test]
-    fn the_version_comes_first() {
-        let text = versioned(json!({"a": 1})).to_string();
-        assert_eq!(text, r#"{"version":1,"a":1}"#);
-        assert_eq!(versioned(json!([1])).to_string(), r#"{"version":1,"result":[1]}"#);
     }
 }

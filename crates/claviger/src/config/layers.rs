@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::Config;
+use super::error::ConfigError;
+use super::mistakes::{exact_offset, join_once, mend, nearest_offset};
 
 /// The compiled-in layer.
 pub const DEFAULTS: &str = include_str!("../../claviger.default.toml");
@@ -27,32 +27,6 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// `--data-dir DIR`.
     pub data_dir: Option<PathBuf>,
-}
-
-/// A configuration that can't be used; the text is the whole message for a person.
-#[derive(Debug, thiserror::Error)]
-#[error("{place}{}: {what}\n  mend: {mend}", key.as_ref().map(|key| format!(": {key}")).unwrap_or_default())]
-pub struct ConfigError {
-    /// Where: `claviger.toml:12`, `environment variable …`, `--data-dir`.
-    pub place: String,
-    /// Which setting.
-    pub key: Option<String>,
-    /// What is wrong.
-    pub what: String,
-    /// What to do.
-    pub mend: String,
-}
-
-impl ConfigError {
-    /// A setting whose value can't be used, found after the layers became one.
-    pub fn setting(key: &str, what: impl Display, mend: impl Display) -> Self {
-        Self {
-            place: "configuration".to_owned(),
-            key: Some(key.to_owned()),
-            what: what.to_string(),
-            mend: mend.to_string(),
-        }
-    }
 }
 
 struct File {
@@ -74,42 +48,136 @@ pub fn load(
     flags: &Flags,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigError> {
-    let mut table: Table = DEFAULTS.parse().map_err(|error: toml::de::Error| ConfigError {
-        place: "claviger.default.toml".to_owned(),
-        key: None,
-        what: error.message().to_owned(),
-        mend: "this is a fault of the program; please report it".to_owned(),
-    })?;
-    let file = read_file(flags)?;
-    if let Some(file) = &file {
-        merge(&mut table, parse_file(file)?);
+    Layers::read(flags, environment)?.into_config().map(|(config, _)| config)
+}
+
+/// Reads all layers, and keeps where each setting came from.
+pub(crate) fn load_with_origins(
+    flags: &Flags,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<(Config, Layers), ConfigError> {
+    Layers::read(flags, environment)?.into_config()
+}
+
+/// Everything that was said, laid over each other.
+pub(crate) struct Layers {
+    pub(super) table: Table,
+    file: Option<File>,
+    variables: BTreeMap<String, Variable>,
+    data_dir: bool,
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// A file and its line.
+    File(String),
+    /// An environment variable.
+    Variable(String),
+    /// The command line.
+    Flag(&'static str),
+}
+
+impl Layers {
+    fn read(
+        flags: &Flags,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = defaults()?;
+        let file = read_file(flags)?;
+        if let Some(file) = &file {
+            merge(&mut table, parse_file(file)?);
+        }
+        let mut variables = BTreeMap::new();
+        for (name, value) in environment {
+            // What is not text in a name stays visible as U+FFFD, and no setting has it.
+            let name = name.to_string_lossy();
+            if let Some(key) = name.strip_prefix(PREFIX) {
+                let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+                let key = path.join(".");
+                let text = value.into_string().map_err(|_| not_text(&name, &key))?;
+                let value = read_value(&text);
+                let guessed = value.as_str() != Some(&text);
+                set(&mut table, &path, value);
+                variables.insert(key, Variable { name: name.into_owned(), path, text, guessed });
+            }
+        }
+        if let Some(data_dir) = &flags.data_dir {
+            table.insert("data_dir".to_owned(), Value::String(data_dir.display().to_string()));
+        }
+        Ok(Self { table, file, variables, data_dir: flags.data_dir.is_some() })
     }
-    let mut variables = BTreeMap::new();
-    for (name, value) in environment {
-        // What is not text in a name stays visible as U+FFFD, and no setting has it.
-        let name = name.to_string_lossy();
-        if let Some(key) = name.strip_prefix(PREFIX) {
-            let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
-            let key = path.join(".");
-            let text = value.into_string().map_err(|_| not_text(&name, &key))?;
-            let value = read_value(&text);
-            let guessed = value.as_str() != Some(&text);
-            set(&mut table, &path, value);
-            variables.insert(key, Variable { name: name.into_owned(), path, text, guessed });
+
+    fn into_config(mut self) -> Result<(Config, Self), ConfigError> {
+        match self.deserialize() {
+            Ok(config) => Ok((config, self)),
+            Err(error) => Err(self.mistake(&error)),
         }
     }
-    if let Some(data_dir) = &flags.data_dir {
-        table.insert("data_dir".to_owned(), Value::String(data_dir.display().to_string()));
+
+    /// Makes the table a [`Config`]. A setting that refuses what its variable was read as is given the text instead,
+    /// once: a client id of digits is a text all the same.
+    fn deserialize(&mut self) -> Result<Config, serde_path_to_error::Error<toml::de::Error>> {
+        loop {
+            let error = match serde_path_to_error::deserialize(self.table.clone()) {
+                Ok(config) => return Ok(config),
+                Err(error) => error,
+            };
+            let variable = self.variables.get_mut(&error.path().to_string());
+            let Some(variable) = variable.filter(|variable| variable.guessed) else {
+                return Err(error);
+            };
+            variable.guessed = false;
+            set(&mut self.table, &variable.path, Value::String(variable.text.clone()));
+        }
     }
-    deserialize(table, &mut variables).map_err(|error| {
+
+    fn mistake(&self, error: &serde_path_to_error::Error<toml::de::Error>) -> ConfigError {
         let what = error.inner().message().to_owned();
         let mut key = error.path().to_string();
         if let Some(name) = what.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
             key = if key == "." { name.to_owned() } else { join_once(&key, name) };
         }
-        let place = place_of(&key, file.as_ref(), &variables);
+        let place = place_of(&key, self.file.as_ref(), &self.variables);
         let mend = mend(&what, &key);
         ConfigError { place, key: Some(key), what, mend }
+    }
+
+    /// The file that was read.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+
+    /// Where the setting at this path came from.
+    pub(crate) fn origin(&self, path: &[&str]) -> Origin {
+        if self.data_dir && path == ["data_dir"] {
+            return Origin::Flag("--data-dir");
+        }
+        // A variable may hold a table with the setting in it.
+        let holds = |variable: &&Variable| {
+            variable.path.len() <= path.len()
+                && variable.path.iter().zip(path).all(|(one, other)| one == other)
+        };
+        if let Some(variable) = self.variables.values().find(holds) {
+            return Origin::Variable(variable.name.clone());
+        }
+        let Some(file) = &self.file else { return Origin::Default };
+        match exact_offset(&file.text, path) {
+            Some(offset) => Origin::File(at(file, offset)),
+            None => Origin::Default,
+        }
+    }
+}
+
+/// The compiled-in layer as a table.
+pub(crate) fn defaults() -> Result<Table, ConfigError> {
+    DEFAULTS.parse().map_err(|error: toml::de::Error| ConfigError {
+        place: "claviger.default.toml".to_owned(),
+        key: None,
+        what: error.message().to_owned(),
+        mend: "this is a fault of the program; please report it".to_owned(),
     })
 }
 
@@ -119,26 +187,6 @@ fn not_text(name: &str, key: &str) -> ConfigError {
         key: Some(key.to_owned()),
         what: "its value is not text in UTF-8".to_owned(),
         mend: "set it anew".to_owned(),
-    }
-}
-
-/// Makes the table a [`Config`]. A setting that refuses what its variable was read as is given the text instead, once:
-/// a client id of digits is a text all the same.
-fn deserialize(
-    mut table: Table,
-    variables: &mut BTreeMap<String, Variable>,
-) -> Result<Config, serde_path_to_error::Error<toml::de::Error>> {
-    loop {
-        let error = match serde_path_to_error::deserialize(table.clone()) {
-            Ok(config) => return Ok(config),
-            Err(error) => error,
-        };
-        let variable = variables.get_mut(&error.path().to_string()).filter(|variable| variable.guessed);
-        let Some(variable) = variable else {
-            return Err(error);
-        };
-        variable.guessed = false;
-        set(&mut table, &variable.path, Value::String(variable.text.clone()));
     }
 }
 
@@ -187,7 +235,7 @@ pub(crate) fn merge(under: &mut Table, over: Table) {
     }
 }
 
-fn set(table: &mut Table, path: &[String], value: Value) {
+pub(super) fn set(table: &mut Table, path: &[String], value: Value) {
     match path {
         [] => {}
         [key] => {
@@ -214,14 +262,6 @@ fn read_value(text: &str) -> Value {
     }
 }
 
-fn join_once(path: &str, name: &str) -> String {
-    if path.ends_with(&format!(".{name}")) || path == name {
-        path.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
-}
-
 fn place_of(key: &str, file: Option<&File>, variables: &BTreeMap<String, Variable>) -> String {
     if let Some(Variable { name, .. }) = variables.get(key) {
         return format!("environment variable {name}");
@@ -229,60 +269,10 @@ fn place_of(key: &str, file: Option<&File>, variables: &BTreeMap<String, Variabl
     let Some(file) = file else {
         return "configuration".to_owned();
     };
-    match offset_of(&file.text, key) {
+    match nearest_offset(&file.text, key) {
         Some(offset) => at(file, offset),
         None => file.path.display().to_string(),
     }
-}
-
-/// Where a dotted key, or the nearest table above it, stands in the text.
-fn offset_of(text: &str, key: &str) -> Option<usize> {
-    let document = DeTable::parse(text).ok()?;
-    let mut table = document.into_inner();
-    let mut offset = None;
-    for part in key.split('.') {
-        let part = part.split('[').next().unwrap_or(part);
-        let Some((name, value)) = table.remove_entry(part) else { break };
-        offset = Some(name.span().start);
-        match value.into_inner() {
-            DeValue::Table(inner) => table = inner,
-            _ => break,
-        }
-    }
-    offset
-}
-
-fn mend(what: &str, key: &str) -> String {
-    if let Some((_, expected)) = what.split_once("expected one of ") {
-        let name = key.rsplit('.').next().unwrap_or(key);
-        let known: Vec<&str> = expected.split(", ").map(|word| word.trim_matches('`')).collect();
-        let nearest =
-            known.iter().filter(|word| distance(word, name) <= 2).min_by_key(|word| distance(word, name));
-        return match nearest {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => format!("known here: {}", known.join(", ")),
-        };
-    }
-    if what.starts_with("missing field") {
-        return "set it; claviger.default.toml describes every setting".to_owned();
-    }
-    "write a value of the expected kind; claviger.default.toml describes every setting".to_owned()
-}
-
-/// Levenshtein's distance, for "did you mean".
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let cost = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 /// The path of the embedded database in a data directory.

@@ -8,11 +8,14 @@
 //! - [`mod@duration`]: how durations are written
 
 pub mod duration;
+mod error;
 pub mod groups;
 pub mod layers;
 pub mod mail;
+mod mistakes;
 pub mod portal;
 pub mod secret;
+pub(crate) mod shown;
 pub mod stripe;
 
 use std::collections::BTreeMap;
@@ -22,8 +25,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub use duration::HumanDuration;
+pub use error::ConfigError;
 pub use groups::Group;
-pub use layers::{ConfigError, Flags, load};
+pub use layers::{Flags, load};
 pub use mail::Mail;
 pub use portal::Portal;
 pub use secret::SecretSource;

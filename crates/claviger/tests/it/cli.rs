@@ -1,6 +1,13 @@
 //! The program at the command line: what stops it, and how it says so.
 
+mod config_check;
+mod config_show;
+mod db_check;
 mod dev;
+mod doctor;
+mod generated;
+mod init;
+mod shape;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -73,6 +73,18 @@ impl Mailer {
         handed
     }
 
+    /// Goes as far as the server's answer to EHLO, over TLS where the settings want it, and says goodbye: whether there is a
+    /// server that would be spoken with.
+    pub async fn greet(&self) -> Result<(), MailError> {
+        let deadline = Instant::now() + self.0.settings.timeout;
+        let late = |_| MailError::unavailable("The mail server did not answer in time");
+        let from = &self.0.settings.from.address;
+        let connecting = self.0.server.connect(from.domain(), from, deadline);
+        let mut connection = timeout_at(deadline, connecting).await.map_err(late)??;
+        let _answer = timeout(FAREWELL, connection.command(Quit)).await;
+        Ok(())
+    }
+
     /// Everything before the letter itself.
     async fn announce(
         &self,

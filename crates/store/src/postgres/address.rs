@@ -72,7 +72,7 @@ fn wrong(error: &tokio_postgres::Error) -> Error {
     Error::Address(cause)
 }
 
-fn is_this_machine(config: &Config) -> bool {
+pub(super) fn is_this_machine(config: &Config) -> bool {
     config.get_hosts().iter().all(|host| match host {
         Host::Tcp(name) => {
             name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -32,6 +32,7 @@ mod audit;
 mod connections;
 mod credentials;
 mod drills;
+mod health;
 mod integrations;
 mod keyring;
 mod listener;
@@ -44,6 +45,7 @@ mod stripe;
 mod subjects;
 
 use address::Address;
+pub(crate) use health::look;
 use listener::Listener;
 pub(crate) use schema::migrate;
 

@@ -21,7 +21,7 @@ const LOCK: i64 = 0x636c_6176_6967_6572;
 /// How long we wait for another process's migration.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     let runner = embedded::migrations::runner();
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
 }
@@ -104,13 +104,13 @@ async fn lock(client: &Client, limit: Duration) -> Result<()> {
 }
 
 /// Waits no longer than for any other answer.
-async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     let late = || Error::Unavailable(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()).into());
     tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Names the privileges that an application's role needs, if one is what it lacks.
-fn may_not_use(address: &Address, error: Error) -> Error {
+pub(super) fn may_not_use(address: &Address, error: Error) -> Error {
     if !lacks_privilege(&error) {
         return error;
     }
@@ -156,7 +156,7 @@ fn lacks_privilege(error: &Error) -> bool {
     false
 }
 
-async fn connect(address: &Address) -> Result<Client> {
+pub(super) async fn connect(address: &Address) -> Result<Client> {
     let (client, connection) = address.config.connect(address.tls.clone()).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -167,7 +167,7 @@ async fn connect(address: &Address) -> Result<Client> {
 }
 
 /// The schema's version; 0 when there is none.
-async fn version(client: &Client) -> Result<i64> {
+pub(super) async fn version(client: &Client) -> Result<i64> {
     let exists = client.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await?;
     if !exists.try_get::<_, bool>(0)? {
         return Ok(0);

@@ -18,7 +18,7 @@ mod embedded {
 }
 
 /// How long a statement waits for another process's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long we wait for another process's migration.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
@@ -64,7 +64,7 @@ pub(super) async fn up_to_date(path: &Path, migrate: Migrate) -> Result<Migrated
 }
 
 /// The highest version that this binary knows.
-fn known() -> i64 {
+pub(super) fn known() -> i64 {
     let runner = embedded::migrations::runner();
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
 }
@@ -180,7 +180,7 @@ pub(super) fn connect(path: &Path) -> Result<Database> {
 }
 
 /// The schema's version; 0 when there is none.
-fn version(database: &Database) -> Result<i64> {
+pub(super) fn version(database: &Database) -> Result<i64> {
     let table: Option<i64> = database
         .query_row(
             "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'refinery_schema_history'",

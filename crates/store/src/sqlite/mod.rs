@@ -24,6 +24,7 @@ mod connections;
 mod credentials;
 mod drills;
 mod file;
+mod health;
 mod integrations;
 mod keyring;
 mod portal;
@@ -37,6 +38,7 @@ mod watch;
 mod writer;
 
 pub(crate) use file::migrate;
+pub(crate) use health::look;
 use readers::Readers;
 use watch::LogWatch;
 use writer::Writer;

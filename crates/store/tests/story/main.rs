@@ -17,6 +17,7 @@ mod connections;
 mod credentials;
 mod damage;
 mod drills;
+mod health;
 mod keys;
 mod mails;
 mod onboardings;
@@ -124,6 +125,8 @@ told! {
         a_damaged_row_of_the_portal_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
     opening: a_newer_schema_is_refused, an_old_schema_is_not_touched_when_migrating_is_forbidden,
         eight_processes_that_start_at_once_all_come_up, migrating_twice_does_nothing;
+    health: a_sound_database_is_found_so_beside_a_running_store, a_look_makes_and_migrates_nothing,
+        a_newer_and_a_foreign_schema_are_told_apart, every_key_of_the_store_is_found;
 }
 
 /// Tells each chapter to both databases and to the simulated one, with a clock that the test moves.

@@ -66,7 +66,7 @@ async fn while_nobody_listens_nothing_in_memory_counts() {
 }
 
 /// A role that may read and write and nothing else, as the owner of the database grants it.
-async fn grant_role(url: &str) -> (String, String) {
+pub(crate) async fn grant_role(url: &str) -> (String, String) {
     let role = format!("app_{}", &vault::random::token().expose()[..16]);
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);

@@ -158,7 +158,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
 pub(super) fn fail(error: &anyhow::Error, as_json: bool) -> ExitCode {
     let refused = error.downcast_ref::<Refused>();
     let told = if as_json {
-        let code = if error.is::<ConfigError>() { "configuration" } else { "could_not_run" };
+        let code = if error.is::<ConfigError>() { "configuration_invalid" } else { "could_not_run" };
         let problem = refused.map_or_else(
             || json!({ "code": code, "detail": format!("{error:#}") }),
             |refused| refused.problem.clone(),
