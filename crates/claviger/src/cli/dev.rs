@@ -1,5 +1,6 @@
 //! Everything on, on loopback, on the embedded store. Key and demo data are made at the first start and kept in the
-//! data directory, and beside them the configuration that it runs with, for the other commands; the API key follows from the key, so it is the same at every start and lies nowhere in clear.
+//! data directory, and beside them the configuration that it runs with, for the other commands. The API key follows from
+//! the key, so it is the same at every start and lies nowhere in clear.
 
 mod configuration;
 mod played;

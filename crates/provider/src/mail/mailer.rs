@@ -73,8 +73,8 @@ impl Mailer {
         handed
     }
 
-    /// Goes as far as the server's answer to EHLO, over TLS where the settings want it, and says goodbye: whether there is a
-    /// server that would be spoken with.
+    /// Goes as far as the server's answer to EHLO, over TLS where the settings want it, and says goodbye: whether there is
+    /// a server that would be spoken with.
     pub async fn greet(&self) -> Result<(), MailError> {
         let deadline = Instant::now() + self.0.settings.timeout;
         let late = |_| MailError::unavailable("The mail server did not answer in time");
