@@ -30,7 +30,10 @@ pub struct NewDrill {
     pub lease: Duration,
     /// By how much the fence is raised; at least 1.
     pub step: i64,
-    /// What stands in for the refresh token, sealed in its place.
+    /// The refresh token, sealed anew: what is set aside is never older than the drill, so that a rotation of keys that goes
+    /// through the tables meanwhile does not miss it.
+    pub aside: Sealed<RefreshToken>,
+    /// What stands in for it, sealed in its place.
     pub stand_in: Sealed<RefreshToken>,
     /// On whose word, as the audit trail names the actor.
     pub by: String,

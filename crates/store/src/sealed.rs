@@ -15,6 +15,8 @@ use crate::value::Value;
 pub enum Table {
     /// Answers that wait to be adopted.
     RefreshJournal,
+    /// Refresh tokens that are set aside.
+    Drills,
     /// Tokens.
     Credentials,
     /// Tokens that are to be given back.
@@ -30,10 +32,11 @@ pub enum Table {
 }
 
 impl Table {
-    /// All of them. Values move only to later ones (an orphan is adopted, a credential is given back), so that whoever
-    /// goes through the tables in this order misses none.
-    pub const ALL: [Self; 7] = [
+    /// All of them. Values move only to later ones (an orphan is adopted, what was set aside returns, a
+    /// credential is given back), so that whoever goes through the tables in this order misses none.
+    pub const ALL: [Self; 8] = [
         Self::RefreshJournal,
+        Self::Drills,
         Self::Credentials,
         Self::Revocations,
         Self::Integrations,
@@ -46,6 +49,7 @@ impl Table {
     pub const fn word(self) -> &'static str {
         match self {
             Self::RefreshJournal => "refresh_journal",
+            Self::Drills => "drills",
             Self::Credentials => "credentials",
             Self::Revocations => "revocations",
             Self::Integrations => "integrations",
@@ -59,6 +63,7 @@ impl Table {
     pub(crate) const fn kinds(self) -> &'static [fn(Vec<u8>) -> AnySealed] {
         match self {
             Self::RefreshJournal => &[],
+            Self::Drills => &[AnySealed::from_row::<RefreshToken>],
             Self::Credentials => &[
                 AnySealed::from_row::<AccessToken>,
                 AnySealed::from_row::<RefreshToken>,

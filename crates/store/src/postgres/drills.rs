@@ -22,7 +22,7 @@ const BEGIN: &str = concat!(
      AND NOT EXISTS (SELECT 1 FROM refresh_journal j WHERE j.credential = $1 AND j.generation >= $2) FOR UPDATE), \
      aside AS (INSERT INTO drills (",
     drill_columns!(),
-    ") SELECT id, generation, raised, refresh_token, last_error, failures, due_at, updated_at, ",
+    ") SELECT id, generation, raised, $10, last_error, failures, due_at, updated_at, ",
     now!("$5"),
     ", $6 FROM free ON CONFLICT DO NOTHING RETURNING credential, fence) \
      UPDATE credentials SET fence = aside.fence, refresh_token = $7, lease_holder = $8, lease_until = $9::bigint + ",
@@ -71,6 +71,7 @@ impl Drills for Postgres {
             Value::sealed(&new.stand_in),
             Value::word(new.holder),
             new.lease.into(),
+            Value::sealed(&new.aside),
         ];
         let fence = self.find(BEGIN, &values, rows::fence).await?;
         Ok(fence.map(|fence| Claim { credential, generation, fence }))

@@ -10,11 +10,12 @@ use crate::rows::keyring_columns;
 use crate::{Result, rows};
 
 /// Our tables but for the audit trail, which is only appended to, and the schema's history, which is only read.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "api_keys",
     "attempts",
     "connections",
     "credentials",
+    "drills",
     "integrations",
     "keyring",
     "mails",

@@ -25,6 +25,10 @@ macro_rules! sealed_statements {
                      WHERE (credential, fence) > (", $one, ", ", $two, ") AND answer IS NOT NULL \
                      ORDER BY credential, fence LIMIT ", $three
                 ),
+                Table::Drills => concat!(
+                    "SELECT credential, credential, refresh_token FROM drills WHERE credential > ", $one,
+                    " ORDER BY credential LIMIT ", $two
+                ),
                 Table::Integrations => concat!(
                     "SELECT subject, id, CASE subject WHEN '' THEN id ELSE id || '/' || subject END, client_secret \
                      FROM integrations WHERE (subject, id) > (", $one, ", ", $two, ") AND client_secret IS NOT NULL \
@@ -47,6 +51,7 @@ macro_rules! sealed_statements {
         const fn count(table: Table) -> &'static str {
             match table {
                 Table::RefreshJournal => "SELECT count(*) FROM refresh_journal WHERE answer IS NOT NULL",
+                Table::Drills => "SELECT count(*) FROM drills",
                 Table::Credentials => "SELECT count(*) FROM credentials \
                     WHERE access_token IS NOT NULL OR refresh_token IS NOT NULL OR extra IS NOT NULL",
                 Table::Revocations => "SELECT count(*) FROM revocations \
@@ -71,6 +76,10 @@ macro_rules! sealed_statements {
                 Table::RefreshJournal => concat!(
                     "UPDATE refresh_journal SET answer = ", $three, " WHERE credential = ", $one,
                     " AND fence = ", $two, " AND answer = ", $four
+                ),
+                Table::Drills => concat!(
+                    "UPDATE drills SET refresh_token = ", $two, " WHERE credential = ", $one,
+                    " AND refresh_token = ", $three
                 ),
                 Table::Credentials => concat!(
                     "UPDATE credentials SET access_token = ", $two, ", refresh_token = ", $three,

@@ -16,7 +16,7 @@ const SET_ASIDE: &str = concat!(
     drill_columns!(),
     ") SELECT id, generation, ?4 + max(fence, tokens_fence, \
          COALESCE((SELECT max(j.fence) FROM refresh_journal j WHERE j.credential = ?1), 0)), \
-     refresh_token, last_error, failures, due_at, updated_at, ?5, ?6 FROM credentials \
+     ?7, last_error, failures, due_at, updated_at, ?5, ?6 FROM credentials \
      WHERE id = ?1 AND generation = ?2 AND fence = ?3 AND refresh_token IS NOT NULL AND broken_at IS NULL \
      AND (lease_until IS NULL OR lease_until <= ?5) AND NOT EXISTS (SELECT 1 FROM refresh_hold) \
      AND NOT EXISTS (SELECT 1 FROM refresh_journal j WHERE j.credential = ?1 AND j.generation >= ?2) \
@@ -49,9 +49,10 @@ impl Drills for Sqlite {
         let (id, holder) = (Value::word(credential), Value::word(new.holder));
         let (seen, step, stand_in) = (new.fence.into(), new.step.into(), Value::sealed(&new.stand_in));
         let by = Value::text("drills.began_by", &new.by)?;
+        let aside = Value::sealed(&new.aside);
         let begin = move |database: &_| {
             let now = clock.now();
-            let values = [id, generation.into(), seen, step, now.into(), by];
+            let values = [id, generation.into(), seen, step, now.into(), by, aside];
             let Some(fence) = find(database, SET_ASIDE, &values, rows::fence)? else { return Ok(None) };
             let [id, ..] = values;
             execute(database, BEGIN, &[id, fence.into(), stand_in, holder, (now + lease).into()])?;

@@ -30,7 +30,10 @@ fn look_now(path: &Path, thorough: bool) -> Result<Health> {
     let foreign = schema == 0 && count(&database, "SELECT count(*) FROM sqlite_schema")? > 0;
     let journal_mode: String = database.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     let check = if thorough { "PRAGMA integrity_check(10)" } else { "PRAGMA quick_check(10)" };
-    let mut damage = texts(&database, check)?;
+    let mut damage = match texts(&database, check) {
+        Err(error) if is_damage(&error) => vec![error.to_string()],
+        found => found?,
+    };
     damage.retain(|line| line != "ok");
     damage.truncate(COMPLAINTS);
     let sound = damage.is_empty();
@@ -82,6 +85,12 @@ fn writable(database: &Database) -> Result<()> {
 
 fn count(database: &Database, sql: &'static str) -> Result<i64> {
     Ok(database.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Some damage stops the check itself.
+fn is_damage(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    cause.and_then(rusqlite::Error::sqlite_error_code) == Some(rusqlite::ErrorCode::DatabaseCorrupt)
 }
 
 fn texts(database: &Database, sql: &'static str) -> Result<Vec<String>> {

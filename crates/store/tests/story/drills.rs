@@ -40,6 +40,7 @@ async fn new_drill(store: &Store, id: &CredentialId) -> NewDrill {
         holder: random::id(),
         lease: LEASE,
         step: 7,
+        aside: look.credential.tokens.refresh_token.clone().unwrap_or_else(|| sealed(STAND_IN)),
         stand_in: sealed(STAND_IN),
         by: "operator".to_owned(),
     }

@@ -101,7 +101,7 @@ pub(crate) async fn every_key_of_the_store_is_found(world: &World) {
     let master = MasterKey::parse(MasterKey::generate().expose()).unwrap();
     let keys = [WrappedKey::generate(1, &master), WrappedKey::generate(2, &master)];
     for key in &keys {
-        world.one.keyring.add(key).await.unwrap();
+        world.one.keyring.add(key, crate::world::at(0)).await.unwrap();
     }
     let health = look(&options(&world.url), false).await.unwrap();
     assert_eq!(health.keyring, keys);
@@ -115,12 +115,14 @@ async fn damage_and_rows_without_their_parents_are_found_in_the_file() {
     world.sql("PRAGMA foreign_keys = OFF; DELETE FROM credentials").await;
     let health = look(&options(&world.url), false).await.unwrap();
     assert!(sqlite(&health).orphans > 0 && sqlite(&health).damage.is_empty(), "{health:?}");
+    let page =
+        world.texts("SELECT rootpage || '' FROM sqlite_schema WHERE name = 'connections'").await.remove(0);
     world.end().await;
     let path = world.url.trim_start_matches("sqlite:");
-    // The header stays; a page further back does not.
+    // The schema stays; the connections do not.
     let mut damaged = fs::read(path).unwrap();
-    let page = damaged.len() - 4096;
-    damaged[page..].fill(0x5a);
+    let begin = (page.parse::<usize>().unwrap() - 1) * 4096;
+    damaged[begin..begin + 4096].fill(0x5a);
     fs::write(path, damaged).unwrap();
     let health = look(&options(&world.url), false).await.unwrap();
     assert!(!sqlite(&health).damage.is_empty() && sqlite(&health).damage.len() <= 10, "{health:?}");

@@ -96,6 +96,9 @@ async fn one_of_each(world: &World) {
     let id = connected.credential.id;
     let claim = store.refreshes.claim(&new_claim(&id, 1)).await.unwrap().unwrap();
     assert!(store.refreshes.keep_orphan(&claim, &tokens("orphan", 1)).await.unwrap());
+    let aside = "INSERT INTO drills (credential, generation, fence, refresh_token, failures, updated_at, began_at, began_by) \
+        SELECT id, generation, fence, refresh_token, 0, 0, 0, 'operator' FROM credentials";
+    world.sql(aside).await;
     let leaving = new_connection(&bert, "bert", 0);
     store.connections.connect(&leaving).await.unwrap();
     let credential = leaving.credential.id;
@@ -148,6 +151,7 @@ pub(crate) async fn every_sealed_value_is_met_once_with_what_it_is_sealed_to(wor
     let texts: Vec<_> = by_ones.iter().map(|(table, _, texts)| (*table, texts.join(", "))).collect();
     let expected = [
         (Table::RefreshJournal, "access of orphan, refresh of orphan, extra of orphan"),
+        (Table::Drills, "refresh of anna"),
         (Table::Credentials, "access of anna, refresh of anna, extra of anna"),
         (Table::Revocations, "access of bert, refresh of bert"),
         (Table::Integrations, "app of everybody"),
@@ -159,8 +163,9 @@ pub(crate) async fn every_sealed_value_is_met_once_with_what_it_is_sealed_to(wor
     assert_eq!(texts, expected.map(|(table, text)| (table, text.to_owned())));
     let sealed_to: Vec<_> = by_ones.iter().map(|(_, sealed_to, _)| sealed_to.as_str()).collect();
     assert_eq!(sealed_to[0], sealed_to[1], "an orphan is sealed to its credential");
-    assert!(sealed_to[2].starts_with("crd_"), "a revocation too");
-    assert_eq!(sealed_to[3..5], ["github", "github/anna"]);
+    assert_eq!(sealed_to[1], sealed_to[2], "what is set aside too");
+    assert!(sealed_to[3].starts_with("crd_"), "and a revocation");
+    assert_eq!(sealed_to[4..6], ["github", "github/anna"]);
 }
 
 pub(crate) async fn every_column_of_octets_is_known(world: &World) {
@@ -192,6 +197,7 @@ pub(crate) async fn every_column_of_octets_is_known(world: &World) {
         "credentials.access_token",
         "credentials.extra",
         "credentials.refresh_token",
+        "drills.refresh_token",
         "integrations.client_secret",
         "mails.link_token",
         "portal_sessions.email",

@@ -34,6 +34,7 @@ async fn begun(world: &World) -> Claim {
         holder: vault::random::id(),
         lease: Duration::from_secs(20),
         step: 1,
+        aside: look.credential.tokens.refresh_token.clone().unwrap(),
         stand_in: vault::Sealed::from_row(vec![1; 60]),
         by: "operator".to_owned(),
     };
