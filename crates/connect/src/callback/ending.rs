@@ -111,11 +111,11 @@ impl Connect {
                 query.append_pair("label", attempt.label.as_str());
             }
         }
-        // Our pages tell a failure at its row.
+        // Our pages tell a failure at its row; named here, the browser leads there and reads it out.
         if attempt.origin != Origin::Api && failure.is_some() {
             let group = self.entry(&attempt.provider).ok().and_then(|entry| entry.group.clone());
             let row = group.as_ref().map_or(attempt.integration.as_str(), GroupId::as_str);
-            url.set_fragment(Some(row));
+            url.set_fragment(Some(&format!("problem-{row}")));
         }
         Some(url.into())
     }

@@ -102,8 +102,9 @@ pub fn announced(name: &str, entry: Option<&Entry>, catalog: &Catalog) -> Option
     let group = name.parse().ok().and_then(|id: GroupId| catalog.group(&id));
     let id = name.to_owned();
     if let Some(group) = group {
-        let members = catalog.members(&group.id);
-        let chips = members.flat_map(|entry| match &*entry.chips {
+        let mut members: Vec<_> = catalog.members(&group.id).collect();
+        members.sort_by_key(|entry| group.place(&entry.id));
+        let chips = members.into_iter().flat_map(|entry| match &*entry.chips {
             [] => vec![entry.display_name.clone()],
             chips => chips.to_vec(),
         });
@@ -254,6 +255,12 @@ impl Connect {
                 apps.entry(group).or_default().extend(candidate.client_id.clone());
             }
         }
+        let mut candidates: Vec<_> = candidates.into_iter().collect();
+        candidates.sort_by_key(|(_, candidate)| {
+            let entry = candidate.entry.as_ref();
+            let group = entry.and_then(|entry| self.parts.catalog.group(entry.group.as_ref()?));
+            entry.zip(group).map(|(entry, group)| group.place(&entry.id))
+        });
         let mut buckets: Vec<Bucket> = Vec::new();
         let mut alone = Vec::new();
         for (id, candidate) in candidates {

@@ -348,9 +348,17 @@ pub struct Group {
     pub display_name: String,
     /// One to three letters or digits for a mark; without it the first two of the name.
     pub logo: Option<String>,
+    /// The entries that a person sees first, in this order; the others follow by name.
+    #[serde(default)]
+    pub order: Vec<ProviderId>,
 }
 
 impl Group {
+    /// Where an entry stands among the members, as a person sees them.
+    pub fn place(&self, entry: &ProviderId) -> usize {
+        self.order.iter().position(|first| first == entry).unwrap_or(self.order.len())
+    }
+
     /// The letters of its mark.
     pub fn mark(&self) -> String {
         let first = || self.display_name.chars().filter(|c| c.is_alphanumeric()).take(2);

@@ -58,6 +58,13 @@ fn a_mistake_is_shown_with_file_line_key_and_mend() {
         ("display_name", "dislay_name", 4, "expected one of `id`, `display_name`"),
         ("documentation = \"https:", "documentation = \"http:", 7, "https"),
         ("logo = \"AC\"", "logo = \"ACME!\"", 5, "one to three letters"),
+        (
+            "category = \"test\"",
+            "chips = [\"contacts\", \"gizmos\"]\ncategory = \"test\"",
+            6,
+            "write a name with a capital",
+        ),
+        ("category = \"test\"", "chips = [\"\"]\ncategory = \"test\"", 6, "1 to 32 characters"),
         ("\"oauth2_code\"", "\"oauth9\"", 8, "expected one of `oauth2_code`"),
         ("\"basic\"", "\"private_key_jwt\"", 9, "not supported yet; use `basic`, `post` or `none`"),
         ("authorize = \"{host}", "authorize = \"{hots}", 13, "{hots} stands neither in `parameters`"),
@@ -78,6 +85,27 @@ fn a_mistake_is_shown_with_file_line_key_and_mend() {
         assert!(message.contains(&format!("line {line},")), "{to}: {message}");
         assert!(message.contains(mend), "{to}: {message}");
     }
+}
+
+#[test]
+fn parts_are_names_or_words_that_we_know_and_a_group_has_a_mark_and_an_order() {
+    let group = "[[group]]\nid = \"suite\"\ndisplay_name = \"élan Suite\"\norder = [\"acme\"]\n";
+    let chips = "category = \"test\"\ngroup = \"suite\"\nchips = [\"contacts\", \"Acme Drive\", \"Õunad\"]";
+    let entry = ACME.replace("category = \"test\"", chips);
+    let catalog = load(&[("acme.toml", &format!("{group}{entry}"))]).unwrap();
+    let acme = catalog.get(&"acme".parse().unwrap()).unwrap();
+    assert_eq!(acme.chips, ["contacts", "Acme Drive", "Õunad"]);
+    let suite = catalog.group(&"suite".parse().unwrap()).unwrap();
+    assert_eq!(suite.mark(), "ÉL");
+    assert!(suite.place(&acme.id) < suite.place(&"other".parse().unwrap()));
+    let marked = group.replace("order", "logo = \"S\"\norder");
+    let catalog = load(&[("acme.toml", &marked)]).unwrap();
+    assert_eq!(catalog.group(&"suite".parse().unwrap()).unwrap().mark(), "S");
+    assert!(refusal(&group.replace("order", "logo = \"SUITE\"\norder")).contains("one to three letters"));
+    assert!(
+        refusal(&ACME.replace("category", &format!("chips = {:?}\ncategory", ["Part"; 9])))
+            .contains("at most 8")
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::harness::chromium::{is_sound, nothing_was_blocked};
 /// Each bucket with its parts and the account that the sandbox plays there.
 const BUCKETS: [(&str, &str, &[&str], &str); 4] = [
     ("github", "GitHub", &["Pull requests", "Commits", "Reviews"], "anna"),
-    ("atlassian", "Atlassian", &["Confluence", "Jira"], "anna@example.com"),
-    ("microsoft", "Microsoft 365", &["OneDrive", "Outlook", "Teams"], "anna@example.com"),
+    ("atlassian", "Atlassian", &["Jira", "Confluence"], "anna@example.com"),
+    ("microsoft", "Microsoft 365", &["Outlook", "Teams", "OneDrive"], "anna@example.com"),
     ("google_workspace", "Google Workspace", &["Calendar", "Drive"], "anna@example.com"),
 ];
 
@@ -157,7 +157,7 @@ async fn four_buckets_are_connected_by_four_consents() {
         for (id, name, parts, account) in BUCKETS {
             if language == "en" {
                 let shown = row(&window, id).await;
-                assert!(parts.iter().all(|part| shown.contains(part)) && shown.contains(name), "{shown}");
+                assert!(shown.contains(name) && shown.contains(&parts.join("\n")), "{shown}");
             }
             press(&window, id).await;
             click(&window, "button[name=decision][value=approve]").await;

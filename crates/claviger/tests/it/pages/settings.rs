@@ -142,7 +142,7 @@ async fn a_failure_under_a_label_is_told_at_its_own_row() {
     let provider = browser.get(hop).await.expect(303).location();
     let callback = browser.get(provider).await.expect(303).location();
     let back = browser.get(callback).await.expect(303).location();
-    assert_eq!((back.path(), back.fragment()), ("/portal/settings", Some("sandbox")));
+    assert_eq!((back.path(), back.fragment()), ("/portal/settings", Some("problem-sandbox")));
     let body = browser.get(back).await.expect(200).body;
     assert!(!part(&body, "sandbox").contains("role=\"alert\""), "{body}");
     let row = part(&body, "sandbox-1");

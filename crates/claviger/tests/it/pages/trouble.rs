@@ -186,14 +186,14 @@ async fn two_tabs_the_back_button_and_impatient_fingers_do_no_harm() {
 
     // Who presses twice sends once, and sees that it was heard.
     let sent = world.audit().await.iter().filter(|entry| entry["event"] == "attempt.started").count();
-    let twice = r##"
+    let twice = r#"
         const button = document.querySelector("li#atlassian form.row-action button");
         addEventListener("submit", (event) => setTimeout(() => {
             sessionStorage.setItem("seen", `${button.disabled} ${button.textContent}`);
         }));
         button.click();
         button.click();
-    "##;
+    "#;
     window.execute(twice, Vec::new()).await.unwrap();
     decide(&window, "approve").await;
     says(&window, "Connected as anna@example.com").await;
