@@ -207,7 +207,8 @@ impl Problem {
                 problem.argument("subject", subject)
             }
             Error::IntegrationNotFound { integration }
-            | Error::IntegrationInConfiguration { integration } => {
+            | Error::IntegrationInConfiguration { integration }
+            | Error::GrantAtRisk { integration } => {
                 problem.argument("integration", integration).member("integration", integration.as_str())
             }
             Error::GroupNotFound { group } | Error::GroupNotConfigured { group } => {
@@ -227,12 +228,9 @@ impl Problem {
                 .member("since", since.to_string())
                 .member("reconnect", reconnect(key)),
             Error::ProviderUnavailable { retry_after }
+            | Error::RefreshUnderWay { retry_after }
             | Error::StripeUnavailable { retry_after }
             | Error::TooManyMails { retry_after } => problem.retry_after(*retry_after),
-            Error::RefreshUnderWay { retry_after } => problem.retry_after(*retry_after),
-            Error::GrantAtRisk { integration } => {
-                problem.argument("integration", integration).member("integration", integration.as_str())
-            }
             Error::RefreshingHeld => problem.retry_after(HELD_RETRY_AFTER),
             Error::ProviderConfiguration { error } | Error::StripeConfiguration { error } => {
                 problem.argument("error", error.as_deref().unwrap_or("unknown"))
