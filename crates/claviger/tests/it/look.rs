@@ -3,7 +3,7 @@
 //! `docs/screenshots` (`cargo xtask screenshots`).
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -120,9 +120,10 @@ async fn a_page_that_is_wrong_is_found_out() {
 #[test]
 fn the_docs_have_the_picture_of_every_page_and_no_other() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/screenshots");
-    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name());
-    let names = files.map(|name| name.into_string().unwrap());
-    let there: BTreeSet<String> = names.filter(|name| name.ends_with(".png")).collect();
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    let pictures_there = files.filter(|path| path.extension().is_some_and(|extension| extension == "png"));
+    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let there: BTreeSet<String> = pictures_there.map(name).collect();
     let listed = PAGES
         .iter()
         .filter(|(_, pictured)| *pictured)
