@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, history, hop, integrations, keys, portal_sessions,
+    api_keys, audit, authorize, callback, connections, history, hop, integrations, keys, portal_sessions,
     refreshing, status, stripe, subjects, token, validate,
 };
 use crate::pages::invitation;
@@ -110,6 +110,8 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(portal_sessions::initiate))
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::check))

@@ -13,6 +13,7 @@ mod disconnect;
 mod foreign;
 mod groups;
 mod journey;
+mod keys;
 mod mail;
 mod matrix;
 mod pages;
