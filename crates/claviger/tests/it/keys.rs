@@ -84,7 +84,7 @@ async fn known(world: &World) -> Vec<u64> {
 }
 
 /// Reads and refreshes until the rotation is over; everything must work. Answers how many did.
-async fn use_tokens(world: &World, over: &std::cell::Cell<bool>, refreshed: &str) -> (usize, usize) {
+async fn use_tokens(world: &World, over: &std::cell::Cell<bool>, whose: &str) -> (usize, usize) {
     let (mut reads, mut refreshes) = (0, 0);
     while !over.get() {
         for number in [reads % MANY, (reads * 7 + 13) % MANY] {
@@ -93,7 +93,7 @@ async fn use_tokens(world: &World, over: &std::cell::Cell<bool>, refreshed: &str
             assert_eq!(answer.json()["access_token"], format!("token-of-{subject}"));
             reads += 1;
         }
-        world.call(Method::POST, &format!("{}/refresh", path(refreshed)), &Value::Null).await.expect(200);
+        world.call(Method::POST, &format!("{}/refresh", path(whose)), &Value::Null).await.expect(200);
         refreshes += 1;
     }
     (reads, refreshes)
