@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 
 use crate::App;
 use crate::connect::{
-    api_keys, authorize, callback, connections, drill, history, hop, integrations, keys, portal_sessions,
-    providers, refreshing, status, stripe, subjects, token, validate,
+    api_keys, audit, authorize, callback, connections, drill, history, hop, integrations, keys,
+    portal_sessions, providers, refreshing, status, stripe, subjects, token, validate,
 };
 use crate::pages::invitation;
 use crate::{layer, operations, pages};
@@ -126,6 +126,8 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(portal_sessions::initiate))
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::check))

@@ -8,8 +8,11 @@
 //! `hash = SHA-256(previous hash ‖ entry)`, where the entry is the event's JSON exactly as the row holds it.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
 
 use async_trait::async_trait;
+use data_encoding::HEXLOWER;
 use model::{Actor, AuditEvent, IntegrationId, Outcome, SubjectId, Timestamp, WriterId};
 use serde::{Deserialize, Serialize};
 use vault::chain::{self, ChainHash};
@@ -56,6 +59,11 @@ impl AuditEntry {
                 error.column()
             ),
         })
+    }
+
+    /// Its hash as 64 hex digits.
+    pub fn hash_hex(&self) -> String {
+        HEXLOWER.encode(&self.hash)
     }
 
     /// Where it stands in the order of time.
@@ -109,6 +117,33 @@ pub struct Position {
     pub sequence: i64,
 }
 
+impl fmt::Display for Position {
+    /// `MILLISECONDS.WRITER.SEQUENCE`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.at.as_unix_ms(), self.writer, self.sequence)
+    }
+}
+
+/// The text is no [`Position`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("use a cursor as an earlier answer gave it")]
+pub struct InvalidPosition;
+
+impl FromStr for Position {
+    type Err = InvalidPosition;
+
+    fn from_str(text: &str) -> std::result::Result<Self, InvalidPosition> {
+        let mut parts = text.splitn(3, '.');
+        let mut part = || parts.next().ok_or(InvalidPosition);
+        let (at, writer, sequence) = (part()?, part()?, part()?);
+        Ok(Self {
+            at: Timestamp::from_unix_ms(at.parse().map_err(|_| InvalidPosition)?),
+            writer: writer.parse().map_err(|_| InvalidPosition)?,
+            sequence: sequence.parse().map_err(|_| InvalidPosition)?,
+        })
+    }
+}
+
 /// Which entries of the trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
@@ -156,6 +191,8 @@ pub trait Audit: Send + Sync {
     async fn append(&self, event: &AuditEvent) -> Result<()>;
     /// The `limit` newest entries of all chains before a position, newest first; from the end of the trail without one.
     async fn newest(&self, about: &About, before: Option<&Position>, limit: u32) -> Result<Vec<AuditEntry>>;
+    /// The `limit` oldest entries of all chains after a position and not after an instant, oldest first.
+    async fn after(&self, position: &Position, until: Timestamp, limit: u32) -> Result<Vec<AuditEntry>>;
     /// Every entry of one chain after `sequence`, at most `limit`, in order.
     async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>>;
     /// The chains, with the sequence and hash of the last entry of each.
@@ -218,16 +255,39 @@ pub fn verify(
 /// How many entries [`verify_trail`] reads at once.
 const PAGE: u32 = 1000;
 
+/// How far [`verify_trail_telling`] has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// How many entries were read.
+    pub entries: u64,
+    /// How many chains are done.
+    pub chains: u64,
+    /// How many there are.
+    pub of_chains: u64,
+}
+
 /// Checks every chain from its beginning, and that each still has the entries that others have seen. Answers the first
 /// break of each.
 pub async fn verify_trail(audit: &dyn Audit) -> Result<Vec<Broken>> {
+    verify_trail_telling(audit, |_| {}).await.map(|(broken, _)| broken)
+}
+
+/// The same, and tells at every page how far it has come.
+pub async fn verify_trail_telling(
+    audit: &dyn Audit,
+    mut tell: impl FnMut(Verified) + Send,
+) -> Result<(Vec<Broken>, Verified)> {
     let (mut broken, mut anchors) = (Vec::new(), Vec::new());
-    for Head { writer, .. } in audit.heads().await? {
+    let heads = audit.heads().await?;
+    let mut verified = Verified { of_chains: heads.len() as u64, ..Verified::default() };
+    for Head { writer, .. } in heads {
         let mut head: Option<Head> = None;
         loop {
             let after = head.as_ref().map_or(0, |head| head.sequence);
             let entries = audit.chain(&writer, after, PAGE).await?;
             anchors.extend(entries.iter().flat_map(AuditEntry::anchors));
+            verified.entries += entries.len() as u64;
+            tell(verified);
             match verify(writer, head, &entries) {
                 Ok(next) => head = next,
                 Err(found) => {
@@ -239,7 +299,9 @@ pub async fn verify_trail(audit: &dyn Audit) -> Result<Vec<Broken>> {
                 break;
             }
         }
+        verified.chains += 1;
     }
+    tell(verified);
     for Head { writer, sequence, hash } in anchors {
         let seen = audit.chain(&writer, sequence - 1, 1).await?;
         match seen.first() {
@@ -248,5 +310,5 @@ pub async fn verify_trail(audit: &dyn Audit) -> Result<Vec<Broken>> {
             _ => broken.push(Broken::CutOff { writer, sequence }),
         }
     }
-    Ok(broken)
+    Ok((broken, verified))
 }

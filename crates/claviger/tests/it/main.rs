@@ -14,6 +14,7 @@ mod drill;
 mod foreign;
 mod groups;
 mod journey;
+mod keys;
 mod look;
 mod mail;
 mod matrix;

@@ -1,5 +1,7 @@
 //! The audit trail, as those see it who may read it.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use model::ApiKeyScope;
 use serde_json::{Value, json};
@@ -17,13 +19,13 @@ async fn history(world: &World, path: &str) -> Vec<String> {
 on_both_stores! {
     async fn a_connection_tells_its_history_newest_first_and_no_token(world: World) {
         world.connect().await;
-        world.pass(std::time::Duration::from_secs(1));
+        world.pass(Duration::from_secs(1));
         let refresh = "/api/connections/client-7/sandbox/refresh";
         world.call(Method::POST, refresh, &Value::Null).await.expect(200);
-        world.pass(std::time::Duration::from_secs(1));
+        world.pass(Duration::from_secs(1));
         world.control(&json!({"fail": {"kind": "invalid_grant", "times": 1}})).await;
         world.call(Method::POST, refresh, &Value::Null).await.expect(409);
-        world.pass(std::time::Duration::from_secs(1));
+        world.pass(Duration::from_secs(1));
         world.call(Method::DELETE, "/api/connections/client-7/sandbox", &Value::Null).await.expect(200);
 
         let expected = ["connection.disconnected", "connection.broken", "connection.refreshed", "connection.created"];
@@ -54,6 +56,80 @@ on_both_stores! {
         }
     }
 
+    async fn the_trail_is_read_by_pages_and_followed(world: World) {
+        world.connect().await;
+        let refresh = "/api/connections/client-7/sandbox/refresh";
+        for _ in 0..3 {
+            world.pass(Duration::from_secs(10));
+            world.call(Method::POST, refresh, &Value::Null).await.expect(200);
+        }
+        let reader = world.backend_with(ApiKeyScope::AuditRead).await;
+        let read = async |query: &str| reader.get(world.path(&format!("/api/audit?{query}"))).await.expect(200).json();
+        let all = read("limit=200").await;
+        assert!(all.get("nextCursor").is_none(), "{all}");
+        let (mut paged, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = read(&format!("limit=2{cursor}")).await;
+            paged.extend(page["entries"].as_array().unwrap().clone());
+            let Some(next) = page["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(&paged, all["entries"].as_array().unwrap());
+        let first = &all["entries"][0];
+        assert_eq!((&first["event"]["event"], first["hash"].as_str().unwrap().len()), (&json!("connection.refreshed"), 64));
+
+        for (query, expected) in [
+            ("event=connection.refreshed", 3), ("event=connection", 4), ("event=conn", 0),
+            ("subject=client-7&event=connection.refreshed&limit=2", 2), ("subject=nobody", 0),
+        ] {
+            let found = read(query).await;
+            assert_eq!(found["entries"].as_array().unwrap().len(), expected, "{query}");
+        }
+
+        // Followed: what is younger than two seconds is held back, and then told once.
+        let follow = all["follow"].as_str().unwrap();
+        assert_eq!(read(&format!("after={follow}")).await["entries"], json!([]));
+        world.pass(Duration::from_secs(3));
+        let told = read(&format!("after={follow}")).await;
+        let events: Vec<_> = told["entries"].as_array().unwrap().iter().map(|e| e["event"]["event"].clone()).collect();
+        assert_eq!(events, ["connection.refreshed"]);
+        let follow = told["follow"].as_str().unwrap();
+        world.call(Method::POST, refresh, &Value::Null).await.expect(200);
+        world.pass(Duration::from_secs(3));
+        let told = read(&format!("after={follow}&event=connection")).await;
+        assert_eq!(told["entries"].as_array().unwrap().len(), 1, "{told}");
+        let follow = told["follow"].as_str().unwrap();
+        assert_eq!(read(&format!("after={follow}")).await["entries"], json!([]));
+
+        for query in ["cursor=x", "after=1.2", "after=x&cursor=x", "limit=201", "who=x"] {
+            let answer = reader.get(world.path(&format!("/api/audit?{query}"))).await;
+            assert_eq!(answer.problem(), (400, "invalid_parameter".to_owned()), "{query}");
+        }
+        let foreign = world.backend_with(ApiKeyScope::ConnectionsWrite).await;
+        assert_eq!(foreign.get(world.path("/api/audit")).await.problem().1, "insufficient_scope");
+    }
+
+    async fn an_entry_that_was_changed_or_removed_is_named(world: World) {
+        world.connect().await;
+        let verify = async || world.call(Method::POST, "/api/audit/verify", &Value::Null).await.expect(200).json();
+        let whole = verify().await;
+        assert_eq!((&whole["broken"], &whole["chains"]), (&json!(0), &json!(1)));
+        let entries = whole["entries"].as_u64().unwrap();
+        assert!(entries >= 3, "{whole}");
+        world.sql("UPDATE audit SET event = replace(event, 'success', 'failure') WHERE sequence = 2").await;
+        let broken = verify().await;
+        assert_eq!((&broken["broken"], &broken["breaks"][0]["what"]), (&json!(1), &json!("changed")));
+        assert_eq!(broken["breaks"][0]["sequence"], 2);
+        world.sql("DELETE FROM audit WHERE sequence = 2").await;
+        let accept = [("accept", "application/jsonl"), ("content-type", "application/json")];
+        let lines = world.backend.send(Method::POST, &world.path("/api/audit/verify"), &accept, "".into()).await;
+        let lines: Vec<Value> = lines.expect(200).body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let step = &lines[lines.len() - 2];
+        assert_eq!((&step["step"], &step["chains"], &step["ofChains"]), (&json!("verified"), &json!(1), &json!(1)));
+        let last = &lines.last().unwrap()["result"]["breaks"][0];
+        assert_eq!((&last["what"], &last["sequence"]), (&json!("missing"), &json!(2)));
+    }
+
     async fn two_accounts_at_one_integration_have_histories_of_their_own(world: World) {
         world.connect().await;
         let tokens = json!({"refreshToken": "not-one-that-works"});
@@ -72,7 +148,7 @@ on_both_stores! {
 async fn a_member_of_a_group_tells_of_the_refreshes_of_the_common_consent() {
     let world = World::knowing(None, &suite(), CONFIGURED).await;
     connect(&world, "group=suite").await;
-    world.pass(std::time::Duration::from_secs(1));
+    world.pass(Duration::from_secs(1));
     world.call(Method::POST, "/api/connections/client-7/tasks/refresh", &Value::Null).await.expect(200);
     for tool in ["calendar", "mail", "tasks"] {
         let events = history(&world, &format!("{tool}/history?limit=2")).await;

@@ -1,6 +1,7 @@
 //! The connect plane's endpoints, one file each.
 
 pub mod api_keys;
+pub mod audit;
 pub mod authorize;
 pub mod callback;
 pub mod connections;

@@ -8,7 +8,8 @@ mod parameters;
 mod visitor;
 
 pub use api_key::{
-    Admin, ApiKey, ConnectionsRead, ConnectionsToken, ConnectionsWrite, Operator, PortalWrite, RequiredScope,
+    Admin, ApiKey, AuditRead, ConnectionsRead, ConnectionsToken, ConnectionsWrite, Operator, PortalWrite,
+    RequiredScope,
 };
 pub use json::Json;
 pub use lines::Lines;

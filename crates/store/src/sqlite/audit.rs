@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use model::{AuditEvent, Clock, WriterId};
+use model::{AuditEvent, Clock, Timestamp, WriterId};
 use rusqlite::Connection as Database;
 
 use super::{Sqlite, all, execute, find};
@@ -42,6 +42,12 @@ macro_rules! newest {
 const NEWEST: &str = newest!("");
 const NEWEST_OF_SUBJECT: &str = newest!(" AND subject = ?5");
 const NEWEST_OF_CONNECTION: &str = newest!(" AND subject = ?5 AND integration = ?6");
+const AFTER: &str = concat!(
+    "SELECT ",
+    audit_columns!(),
+    " FROM audit WHERE (at, writer, sequence) > (?1, ?2, ?3) AND at <= ?4 \
+     ORDER BY at, writer, sequence LIMIT ?5"
+);
 const CHAIN: &str = concat!(
     "SELECT ",
     audit_columns!(),
@@ -73,6 +79,12 @@ impl Audit for Sqlite {
         };
         let values = value::trail(about, before, limit);
         self.scan(move |database| all(database, sql, &values, rows::audit_entry)).await
+    }
+
+    async fn after(&self, position: &Position, until: Timestamp, limit: u32) -> Result<Vec<AuditEntry>> {
+        let Position { at, writer, sequence } = *position;
+        let values = [at.into(), Value::word(writer), sequence.into(), until.into(), i64::from(limit).into()];
+        self.scan(move |database| all(database, AFTER, &values, rows::audit_entry)).await
     }
 
     async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {

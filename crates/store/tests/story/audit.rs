@@ -181,6 +181,7 @@ pub(crate) async fn the_trail_is_read_backwards_page_by_page_by_whom_it_is_about
             found.extend(page);
         }
         let positions: Vec<_> = found.iter().map(AuditEntry::position).collect();
+        assert!(positions.iter().all(|position| position.to_string().parse().as_ref() == Ok(position)));
         assert!(positions.windows(2).all(|pair| pair[0] > pair[1]), "{about:?}: {positions:?}");
         assert_eq!(found.len(), expected, "{about:?}");
         let belongs = |entry: &AuditEntry| match &about {
@@ -192,5 +193,32 @@ pub(crate) async fn the_trail_is_read_backwards_page_by_page_by_whom_it_is_about
             }
         };
         assert!(found.iter().all(belongs), "{about:?}");
+    }
+}
+
+pub(crate) async fn the_trail_is_followed_from_a_position_until_an_instant(world: &World) {
+    for second in 0..10 {
+        let replica = if second % 2 == 0 { &world.one } else { &world.two };
+        replica.audit.append(&event("test.one", second)).await.unwrap();
+    }
+    let all: Vec<_> = world.one.audit.newest(&About::Anything, None, 100).await.unwrap();
+    let mut expected: Vec<_> = all.iter().map(AuditEntry::position).filter(|p| p.at <= at(7)).collect();
+    expected.sort();
+    let (mut found, mut after) = (Vec::new(), expected[2]);
+    loop {
+        let page = world.two.audit.after(&after, at(7), 3).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.position();
+        found.extend(page.iter().map(AuditEntry::position));
+    }
+    assert_eq!(found, expected[3..]);
+    for text in [
+        "",
+        "1",
+        "1.2.3",
+        "x.wrt_00000000000000000000000000000001.1",
+        "1.wrt_00000000000000000000000000000001.x",
+    ] {
+        assert!(text.parse::<store::audit::Position>().is_err(), "{text}");
     }
 }

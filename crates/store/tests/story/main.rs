@@ -76,7 +76,8 @@ told! {
         a_changed_a_missing_and_a_cut_off_entry_are_named, a_chain_goes_on_after_a_restart,
         an_end_that_is_removed_while_its_writer_lives_is_missed, an_entry_that_is_dated_anew_is_named,
         a_chain_is_listed_once_however_often_others_begin,
-        the_trail_is_read_backwards_page_by_page_by_whom_it_is_about;
+        the_trail_is_read_backwards_page_by_page_by_whom_it_is_about,
+        the_trail_is_followed_from_a_position_until_an_instant;
     cache: a_change_on_one_replica_is_seen_on_the_other, a_revoked_key_stops_on_both_replicas,
         a_write_to_one_connection_leaves_the_others_in_memory, nobody_reads_what_was_already_replaced,
         without_a_cache_every_read_is_fresh, a_caller_that_goes_away_leaves_no_stale_token,

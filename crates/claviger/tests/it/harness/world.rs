@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<FixedClock>,
     /// The product's backend, with an admin key.
     pub(crate) backend: Browser,
-    _folder: TempDir,
+    folder: TempDir,
     pub(crate) server: Server,
     _sandbox: oneshot::Sender<()>,
 }
@@ -124,12 +124,53 @@ impl World {
             sandbox,
             clock,
             backend: Browser::with_key(&key),
-            _folder: folder,
+            folder,
             server,
             _sandbox: stop_sandbox,
         };
         world.control(&json!({ "approve": "auto" })).await;
         world
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The configuration as it is written.
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("claviger.toml")).unwrap()
+    }
+
+    /// Another process of the same configuration but for these words, beside this one and with the same clock; where it
+    /// listens.
+    pub(crate) async fn beside(&self, from: &str, to: &str) -> anyhow::Result<(Server, String)> {
+        let path = self.folder.path().join("beside.toml");
+        std::fs::write(&path, self.text().replace(from, to)).unwrap();
+        let flags = Flags { config: Some(path), data_dir: None };
+        let config = claviger::config::load(&flags, std::iter::empty()).unwrap();
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listeners = Listeners { public: listener, backend: None };
+        Ok((Server::start(&config, listeners, self.clock.clone(), None).await?, url))
+    }
+
+    /// Runs SQL behind the server's back.
+    pub(crate) async fn sql(&self, statement: &str) {
+        let text = self.text();
+        let database = text.lines().find_map(|line| line.strip_prefix("url = "));
+        let Some(database) = database else {
+            let file = rusqlite::Connection::open(self.folder.path().join("claviger.db")).unwrap();
+            file.busy_timeout(Duration::from_secs(30)).unwrap();
+            file.execute_batch(statement).unwrap();
+            return;
+        };
+        let (client, connection) =
+            tokio_postgres::connect(database.trim_matches('"'), tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(statement).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
     }
 
     /// The product's backend with a key that has one scope.
