@@ -2,6 +2,7 @@
 //! a person or a script is shown of the answers.
 
 mod api_key;
+mod audit;
 mod disconnect;
 mod inspect;
 mod integration;
@@ -59,6 +60,9 @@ pub(super) enum Command {
     /// The keys that seal what is stored
     #[command(subcommand)]
     Key(key::Command),
+    /// The audit trail
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 /// One connection.
@@ -114,6 +118,7 @@ impl Command {
             Self::Provider(command) => command.door(),
             Self::Portal(command) => command.door(),
             Self::Key(command) => command.door(),
+            Self::Audit(command) => command.door(),
             Self::SimulateFailure(args) => &args.tool.door,
         }
     }
@@ -131,6 +136,7 @@ impl Command {
             Self::Provider(command) => provider::run(desk, command).await,
             Self::Portal(command) => portal::run(desk, command).await,
             Self::Key(command) => key::run(desk, command).await,
+            Self::Audit(command) => audit::run(desk, command).await,
             Self::SimulateFailure(args) => simulate_failure::run(desk, args).await,
         }
     }

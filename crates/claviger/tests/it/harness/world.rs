@@ -72,7 +72,7 @@ impl World {
     ) -> Self {
         let clock = Arc::new(FixedClock::at(instant));
         let sandbox = sandbox_by(SandboxClock(clock.clone())).await;
-        Self::beside(sandbox, clock, None, &[], entries, lines).await
+        Box::pin(Self::around(sandbox, clock, None, &[], entries, lines)).await
     }
 
     async fn with(
@@ -82,10 +82,10 @@ impl World {
         lines: &str,
     ) -> Self {
         let clock = Arc::new(FixedClock::at(SystemClock.now()));
-        Self::beside(start_sandbox().await, clock, database, hosts, entries, lines).await
+        Box::pin(Self::around(start_sandbox().await, clock, database, hosts, entries, lines)).await
     }
 
-    async fn beside(
+    async fn around(
         (sandbox, stop_sandbox): (String, oneshot::Sender<()>),
         clock: Arc<FixedClock>,
         database: Option<String>,

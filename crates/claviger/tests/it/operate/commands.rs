@@ -130,4 +130,18 @@ on_both_databases! {
         let list = rig.both(&["key", "list"]).expect(0);
         assert!(list.contains("\n1        opens  ") && list.contains("\n2        seals  "), "{list}");
     }
+
+    async fn the_audit_trail_is_shown_exported_and_verified(rig: Rig) {
+        rig.connect("anna", "github").await;
+        rig.through(&["disconnect", "github", "--user", "anna"]).expect(0);
+        let shown = rig.both(&["audit", "tail", "--user", "anna", "--event", "connection"]).expect(0);
+        assert!(shown.contains("connection.created") && shown.contains("connection.disconnected"), "{shown}");
+        assert!(!shown.contains("attempt."), "{shown}");
+        let one = rig.both(&["audit", "tail", "--count", "1", "--json"]).json();
+        assert_eq!(one["entries"].as_array().unwrap().len(), 1);
+        assert!(rig.beside(&["audit", "verify"]).expect(0).contains("all of them stand as they were written."));
+        let exported = rig.beside(&["audit", "export", "--event", "nothing"]).expect(0);
+        assert_eq!(exported, "");
+        rig.both(&["audit", "tail", "--count", "0"]).expect_err_with(2, "0 is not in 1..=200");
+    }
 }

@@ -53,6 +53,8 @@ async fn every_command_keeps_its_shape() {
         "key list",
         "key rotate",
         "key check",
+        "audit tail --count 1",
+        "audit verify",
         "portal create --user anna",
         "disconnect github --user anna",
         "disconnect github --user anna",

@@ -1,0 +1,209 @@
+//! `audit`: what was remembered of every security-relevant act.
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use model::{SubjectId, WriterId};
+use serde_json::{Value, json};
+use tokio::time::{Duration, sleep};
+
+use super::{Desk, End};
+use crate::cli::answer;
+use crate::cli::door::DoorArgs;
+use crate::cli::screen::{Mark, visible};
+
+/// How often new entries are asked for.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Show the newest entries, and with --follow what is added
+    Tail(TailArgs),
+    /// Find entries that were changed, removed or reordered; exit code 1 when there is one
+    Verify(VerifyArgs),
+    /// Print every entry as a line of JSON, oldest first
+    Export(ExportArgs),
+}
+
+/// Which entries.
+#[derive(Args)]
+pub(in crate::cli) struct Which {
+    /// Of this subject alone
+    #[arg(long, visible_alias = "subject", value_name = "ID")]
+    user: Option<SubjectId>,
+    /// An event such as connection.refreshed, or a noun such as connection
+    #[arg(long)]
+    event: Option<String>,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct TailArgs {
+    #[command(flatten)]
+    which: Which,
+    /// How many entries
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    count: u16,
+    /// Go on with what is added, until Ctrl-C
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct VerifyArgs {
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct ExportArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+impl Command {
+    pub(super) const fn door(&self) -> &DoorArgs {
+        match self {
+            Self::Tail(args) => &args.door,
+            Self::Verify(args) => &args.door,
+            Self::Export(args) => &args.door,
+        }
+    }
+}
+
+impl Which {
+    /// The list, so many at a time.
+    fn path(&self, limit: u16) -> String {
+        let user = self.user.as_ref().map(|user| format!("&subject={user}")).unwrap_or_default();
+        let event =
+            self.event.as_deref().map(encoded).map(|event| format!("&event={event}")).unwrap_or_default();
+        format!("/api/audit?limit={limit}{user}{event}")
+    }
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {
+    match command {
+        Command::Tail(args) => tail(desk, args).await,
+        Command::Verify(_) => verify(desk).await,
+        Command::Export(args) => export(desk, &args.which).await,
+    }
+}
+
+async fn tail(desk: &Desk, args: &TailArgs) -> anyhow::Result<End> {
+    let path = args.which.path(args.count);
+    let page = desk.door.get(&path).await?;
+    let mut entries = entries(&page);
+    entries.reverse();
+    if !args.follow {
+        desk.screen.object(json!({ "entries": entries }))?;
+        for entry in &entries {
+            show(desk, entry)?;
+        }
+        if entries.is_empty() {
+            desk.screen.line("No such entry.")?;
+        }
+        return Ok(End::Done);
+    }
+    for entry in &entries {
+        add(desk, entry)?;
+    }
+    let mut seen: Vec<Value> = entries.iter().map(|entry| entry["hash"].clone()).collect();
+    let mut follow = page["follow"].as_str().map(str::to_owned);
+    while let Some(after) = &follow {
+        sleep(FOLLOW_EVERY).await;
+        let page = desk.door.get(&format!("{path}&after={}", encoded(after))).await?;
+        for entry in self::entries(&page).iter().filter(|entry| !seen.contains(&entry["hash"])) {
+            add(desk, entry)?;
+        }
+        // Only the first answer may tell again what was shown.
+        seen.clear();
+        follow = page["follow"].as_str().map(str::to_owned);
+    }
+    Ok(End::Done)
+}
+
+/// An entry of a list without end: a line of text, or a line of JSON.
+fn add(desk: &Desk, entry: &Value) -> anyhow::Result<()> {
+    desk.screen.object(entry.clone())?;
+    show(desk, entry)
+}
+
+fn entries(page: &Value) -> Vec<Value> {
+    page["entries"].as_array().cloned().unwrap_or_default()
+}
+
+fn show(desk: &Desk, entry: &Value) -> anyhow::Result<()> {
+    let event = &entry["event"];
+    let text = |name: &str| event[name].as_str().map(visible);
+    let mark = match event["outcome"].as_str() {
+        Some("success") => Mark::Good,
+        Some(_) => Mark::Bad,
+        None => Mark::None,
+    };
+    let whose = text("subject").map(|subject| format!(" of {subject}")).unwrap_or_default();
+    let what = text("target").map(|target| format!(" {target}")).unwrap_or_default();
+    let why = text("reason").map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let actor = match (event["actor"]["type"].as_str(), event["actor"]["id"].as_str()) {
+        (Some("api_key"), Some(id)) => visible(id),
+        (Some("browser"), Some(id)) => format!("browser of {}", visible(id)),
+        (Some(kind), _) => visible(kind),
+        (None, _) => "somebody".to_owned(),
+    };
+    let name = text("event").unwrap_or_else(|| "changed entry".to_owned());
+    let at = text("at").unwrap_or_default();
+    desk.screen.item(mark, &at, 24, &format!("{name}{what}{whose}{why}, by {actor}"))
+}
+
+async fn verify(desk: &Desk) -> anyhow::Result<End> {
+    let show = |step: &Value| {
+        desk.screen.progress(&format!(
+            "{} entries, {} of {} chains",
+            step["entries"], step["chains"], step["ofChains"]
+        ));
+    };
+    let found = desk.door.follow(Method::POST, "/api/audit/verify", None, show).await;
+    desk.screen.progress_over();
+    let found = found?;
+    desk.screen.object(found.clone())?;
+    for one in found["breaks"].as_array().into_iter().flatten() {
+        let writer = one["writer"].as_str().map(visible).unwrap_or_default();
+        let what = match one["what"].as_str().unwrap_or_default() {
+            "changed" => "was changed",
+            "missing" => "is missing or out of order",
+            _ => "and what followed it is gone; another chain has seen it",
+        };
+        desk.screen.item(Mark::Bad, &format!("entry {} of {writer}", one["sequence"]), 0, what)?;
+    }
+    let (entries, chains) = (&found["entries"], &found["chains"]);
+    if found["broken"].as_u64().unwrap_or_default() > 0 {
+        desk.screen.line(&format!("{} of {chains} chains are broken.", found["broken"]))?;
+        return Ok(End::BadNews);
+    }
+    desk.screen.line(&format!(
+        "{entries} entries in {chains} chains, and all of them stand as they were written."
+    ))?;
+    Ok(End::Done)
+}
+
+/// Oldest first: a line of JSON an entry. Entries of the last two seconds may still get a neighbour, and wait.
+async fn export(desk: &Desk, which: &Which) -> anyhow::Result<End> {
+    let path = which.path(200);
+    let mut after = format!("0.{}.0", WriterId::from([0; 16]));
+    loop {
+        let page = desk.door.get(&format!("{path}&after={}", encoded(&after))).await?;
+        for entry in &entries(&page) {
+            answer::print(&format!("{entry}\n"))?;
+        }
+        match page["follow"].as_str() {
+            // A page may be empty where much had to be passed over; the end is where nothing moves.
+            Some(follow) if follow != after => follow.clone_into(&mut after),
+            _ => return Ok(End::Done),
+        }
+    }
+}
