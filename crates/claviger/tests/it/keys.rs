@@ -186,7 +186,8 @@ on_both_stores! {
         };
         rotate(&world).await;
         put("before").await;
-        assert_eq!(versions(&check(&world).await)["1"], 1, "it does not know better yet");
+        // It does not know better yet, unless its timer came just now.
+        let stale = versions(&check(&world).await).get("1").copied();
         import(&world, "client-1").await;
         for subject in ["client-0", "client-1"] {
             let answer = token(&world, &url, subject).await.expect(200);
@@ -194,7 +195,7 @@ on_both_stores! {
         }
         put("after").await;
         let found = check(&world).await;
-        assert_eq!((versions(&found)["1"], &found["unreadable"]), (1, &json!(0)));
+        assert_eq!((versions(&found).get("1").copied(), &found["unreadable"]), (stale, &json!(0)));
         // What it sealed with the older key meanwhile is found before that key is retired.
         world.pass(MINUTE * 61);
         world.server.app.connect.finish_rotation().await.unwrap();
