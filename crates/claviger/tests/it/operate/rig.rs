@@ -1,5 +1,6 @@
 //! A server that runs as a process of its own, the sandbox beside it, and the commands that work on them.
 
+use std::fmt::Write as _;
 use std::process::Output;
 
 use axum::http::Method;
@@ -109,7 +110,8 @@ impl Rig {
             "[log]\nformat = \"json\"\n",
         );
         for tool in TOOLS {
-            text += &format!(
+            let _ = write!(
+                text,
                 "[integrations.{tool}]\nprovider = \"sandbox\"\nclient_id = \"claviger\"\n\
                  client_secret = \"sandbox-secret\"\nparameters = {{ sandbox_url = \"{sandbox}\" }}\n"
             );

@@ -1,5 +1,7 @@
 //! The shapes of `--json`, version 1, as docs/cli.md promises them.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::rig::Rig;
@@ -62,7 +64,8 @@ async fn every_command_keeps_its_shape() {
         let words: Vec<&str> = arguments.split(' ').chain(["--json"]).collect();
         let said = rig.beside(&words);
         assert!(said.err.is_empty(), "{said:?}");
-        told += &format!(
+        let _ = write!(
+            told,
             "$ claviger {arguments} --json   (exit code {})\n{}\n\n",
             said.code,
             pretty(&said.json())
