@@ -68,7 +68,7 @@ pub(super) enum Door {
 
 pub(super) struct Here {
     router: Router,
-    wired: Wired,
+    pub(super) wired: Wired,
 }
 
 pub(super) struct There {

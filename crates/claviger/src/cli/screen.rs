@@ -57,7 +57,12 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(json: bool, verbose: bool) -> Self {
-        Self { json, verbose, paper: Paper::of_stdout() }
+        let mut paper = Paper::of_stdout();
+        if !std::io::stdout().is_terminal() {
+            // Lines that another program reads stay whole.
+            paper.width = usize::MAX;
+        }
+        Self { json, verbose, paper }
     }
 
     /// The one object of `--json`; nothing otherwise.

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::connections::KeyParameters;
 use crate::App;
 use crate::extract::{Admin, ApiKey, Json, Lines, Path, Query};
-use crate::messages::Language;
+use crate::pages::portal::in_words;
 use crate::problem::Problem;
 
 /// Whether it is meant.
@@ -140,16 +140,14 @@ pub async fn simulate_failure(
         key: parameters.key(subject, integration),
         yes_really: order.yes_really,
         by: api_key.actor(),
-        words: Arc::new(move |row: &PageRow<'_>| words(language, row)),
+        words: Arc::new({
+            let app = app.clone();
+            move |row: &PageRow<'_>| {
+                let broken = row.broken.map(|reason| (app.clock.now(), reason));
+                in_words(language, &app.brand, row.integration, broken)
+            }
+        }),
     };
     let work = |progress| async move { Ok(Body::from(app.connect.simulate_failure(drill, progress).await?)) };
     lines.answer(work).await
-}
-
-/// The words of the row on the customer's page.
-fn words(language: Language, row: &PageRow<'_>) -> String {
-    if row.broken.is_none() {
-        return language.plain("connected");
-    }
-    format!("{} {}", language.plain("broken"), language.with("broken.detail", "integration", row.integration))
 }

@@ -1,21 +1,30 @@
 //! `key`: the keys that seal what is stored.
 
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use model::{Clock as _, SystemClock, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
+use vault::MasterKey;
 
 use super::{Desk, End};
-use crate::cli::door::DoorArgs;
+use crate::cli::door::{Door, DoorArgs, secret_from};
 use crate::cli::screen::{Mark, visible};
 use crate::cli::times;
+use crate::keys::{MasterKeyChange, change_master_key};
+use crate::wiring;
+
+/// By when every server that runs has read a new data key; they look every 15 seconds.
+const READ_BY_ALL: Duration = Duration::from_mins(1);
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
     /// List the data keys
     List(KeyArgs),
     /// Make a new data key, seal everything anew with it, and retire what nothing uses
-    Rotate(KeyArgs),
+    Rotate(RotateArgs),
     /// Prove that every sealed value opens; exit code 1 when one does not
     Check(KeyArgs),
 }
@@ -26,10 +35,21 @@ pub(in crate::cli) struct KeyArgs {
     door: DoorArgs,
 }
 
+#[derive(Args)]
+pub(in crate::cli) struct RotateArgs {
+    /// Change the key of the configuration instead, to the one that is there: env:NAME, file:PATH, or - for standard
+    /// input; on the store alone
+    #[arg(long, value_name = "SOURCE", conflicts_with = "url")]
+    new_key: Option<String>,
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
 impl Command {
     pub(super) const fn door(&self) -> &DoorArgs {
         match self {
-            Self::List(args) | Self::Rotate(args) | Self::Check(args) => &args.door,
+            Self::List(args) | Self::Check(args) => &args.door,
+            Self::Rotate(args) => &args.door,
         }
     }
 }
@@ -37,7 +57,7 @@ impl Command {
 pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {
     match command {
         Command::List(_) => list(desk).await,
-        Command::Rotate(_) => rotate(desk).await,
+        Command::Rotate(args) => rotate(desk, args).await,
         Command::Check(_) => check(desk).await,
     }
 }
@@ -59,7 +79,10 @@ async fn list(desk: &Desk) -> anyhow::Result<End> {
     Ok(End::Done)
 }
 
-async fn rotate(desk: &Desk) -> anyhow::Result<End> {
+async fn rotate(desk: &Desk, args: &RotateArgs) -> anyhow::Result<End> {
+    if let Some(source) = &args.new_key {
+        return change(desk, args, &master_key("--new-key", source)?).await;
+    }
     let done = desk.door.follow(Method::POST, "/api/keys/rotate", None, |step| show(desk, step)).await;
     desk.screen.progress_over();
     let done = done?;
@@ -77,6 +100,38 @@ async fn rotate(desk: &Desk) -> anyhow::Result<End> {
         desk.screen.item(Mark::Bad, "", 0, &text)?;
         return Ok(End::BadNews);
     }
+    Ok(End::Done)
+}
+
+fn master_key(option: &str, source: &str) -> anyhow::Result<MasterKey> {
+    let secret = secret_from(option, source)?;
+    MasterKey::parse(secret.expose()).with_context(|| option.to_owned())
+}
+
+/// Wraps the data keys with another key of the configuration.
+async fn change(desk: &Desk, args: &RotateArgs, new: &MasterKey) -> anyhow::Result<End> {
+    let Door::Here(here) = &desk.door else {
+        bail!("--new-key works on the store alone: name it with --config or --data-dir");
+    };
+    let (store, now) = (&here.wired.store, SystemClock.now());
+    let made = store.keyring.all().await?.last().and_then(|newest| newest.created_at);
+    if let Some(age) = made.map(|made| now.since(made)).filter(|age| *age < READ_BY_ALL) {
+        // Wrapped with the new key, a server that has not read it yet could open nothing that is sealed with it.
+        bail!(
+            "the newest data key is {} old, and servers that run may not have read it yet; try again in a minute",
+            times::span(age)
+        );
+    }
+    let old = wiring::check(&args.door.config.load()?)?.master;
+    let done = change_master_key(store, &old, new, now).await?;
+    let changed = matches!(done, MasterKeyChange::Changed { .. });
+    desk.screen.object(json!({ "keyChanged": changed }))?;
+    desk.screen.line(if changed {
+        "The store has the new key: set `key` to it now. Servers that run go on with what they hold, and do not start again \
+         with the old one."
+    } else {
+        "The store has this key already."
+    })?;
     Ok(End::Done)
 }
 

@@ -57,6 +57,37 @@ async fn another_key_than_the_stores_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_key_of_the_configuration_takes_the_place_of_the_old_one() {
+    let rig = Rig::new(None).await;
+    rig.connect("anna", "github").await;
+    let new = rig.folder.path().join("new-key");
+    fs::write(&new, KEY.1).unwrap();
+    let source = format!("file:{}", new.display());
+    for (wrong, part) in
+        [("file:/nowhere", "--new-key"), (KEY.1, "command line"), (&rig.config, "command line")]
+    {
+        rig.beside(&["key", "rotate", "--new-key", wrong]).expect_err_with(3, part);
+    }
+    rig.beside(&["key", "rotate", "--new-key", &format!("file:{}", rig.config)])
+        .expect_err_with(3, "--new-key");
+    assert_eq!(rig.through(&["key", "rotate", "--new-key", &source]).code, 2, "never over the network");
+
+    rig.beside(&["key", "rotate", "--new-key", &source]).expect_err_with(3, "try again in a minute");
+    let rows = rusqlite::Connection::open(rig.folder.path().join("data/claviger.db")).unwrap();
+    rows.execute("UPDATE keyring SET created_at = created_at - 60000", []).unwrap();
+    let changed = rig.beside(&["key", "rotate", "--new-key", &source]).expect(0);
+    assert!(changed.contains("set `key` to it now"), "{changed}");
+    rig.token("anna", "github").await.expect(200);
+    rig.beside(&["status"]).expect_err_with(3, "the store was sealed with the key");
+    let text = fs::read_to_string(&rig.config).unwrap();
+    let line = text.lines().find(|line| line.starts_with("key = ")).unwrap();
+    fs::write(&rig.config, text.replace(line, &format!("key = \"{source}\""))).unwrap();
+    rig.beside(&["token", "github", "--user", "anna"]).expect(0);
+    let again = rig.beside(&["key", "rotate", "--new-key", &source]).expect(0);
+    assert!(again.contains("The store has this key already."), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_store_that_somebody_else_has_locked_is_told_and_nothing_hangs() {
     let mut rig = Rig::new(None).await;
     let database = rig.folder.path().join("data/claviger.db");

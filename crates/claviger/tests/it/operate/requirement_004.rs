@@ -128,8 +128,8 @@ on_both_databases! {
             " ms the refresh token is set aside; an invalid one stands in its place\n",
             " ms calling the provider, attempt #\n",
             " ms answered invalid_grant (dead) after # ms\n",
-            " ms the backend gets: # reconnect_required, invalid_grant\n",
-            " ms the page says: ",
+            " ms the backend gets: # reconnect_required, grant_revoked\n",
+            " ms the page says: Needs you again. Sandbox ended Claviger’s access on # November, as tools do when",
             " ms token and state are as before\n",
             "nothing was retried, nothing crashed, and everything is as before.\n",
         ] {

@@ -81,7 +81,8 @@ impl Said {
 
 fn hashed(text: &str) -> String {
     let mut shape = String::new();
-    let mut rest = text;
+    let text = text.replace("just now", "0 s ago");
+    let mut rest = text.as_str();
     while let Some(c) = rest.chars().next() {
         let word = rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(rest.len());
         let number = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());

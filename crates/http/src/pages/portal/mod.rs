@@ -9,6 +9,8 @@ pub mod settings;
 
 mod rows;
 
+pub(crate) use rows::in_words;
+
 use ::connect::portal::Invitation;
 use ::connect::portal::buckets::Shelf;
 use ::connect::return_to::is_loopback;

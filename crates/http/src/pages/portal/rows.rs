@@ -235,9 +235,7 @@ impl<'a> Seen<'a> {
 
     fn broken(&self, since: Timestamp, reason: ReconnectReason, who: String) -> Standing {
         let language = self.visit.language;
-        let arguments =
-            [("integration", &*self.bucket.name), ("product", &*self.app.brand), ("when", TIME_GOES_HERE)];
-        let why = language.text(&format!("broken.{}", reason.word()), &arguments);
+        let why = why_broken(language, &self.app.brand, &self.bucket.name, reason, TIME_GOES_HERE);
         let (before, after) = why.split_once(TIME_GOES_HERE).unwrap_or((&why, ""));
         let (before, after) = (before.to_owned(), after.to_owned());
         Standing::Broken { who, before, at: Moment::on_day(language, since), after }
@@ -268,6 +266,31 @@ impl<'a> Seen<'a> {
 
 const fn is_fine(state: &Standing) -> bool {
     matches!(state, Standing::Connected { .. } | Standing::Partly { .. })
+}
+
+/// What a row says of a connection, as one text: for whoever can't see the page.
+pub(crate) fn in_words(
+    language: Language,
+    product: &str,
+    integration: &str,
+    broken: Option<(Timestamp, ReconnectReason)>,
+) -> String {
+    let Some((since, reason)) = broken else { return language.plain("connected") };
+    let when = Moment::on_day(language, since).words;
+    let why = why_broken(language, product, integration, reason, &when);
+    format!("{}. {why}", language.plain("broken"))
+}
+
+/// Why a connection needs the person again, and what to do.
+fn why_broken(
+    language: Language,
+    product: &str,
+    integration: &str,
+    reason: ReconnectReason,
+    when: &str,
+) -> String {
+    let arguments = [("integration", integration), ("product", product), ("when", when)];
+    language.text(&format!("broken.{}", reason.word()), &arguments)
 }
 
 /// The accounts, by name.
