@@ -28,6 +28,7 @@ use provider::catalog::Catalog;
 use provider::client::{ClientSettings, HttpClient, SettingsError};
 use provider::endpoints::EndpointsError;
 use provider::mail::Mailer;
+use store::keyring::KeyRow;
 use store::{Migrate, Options, Store};
 use tracing::warn;
 use url::Url;
@@ -415,6 +416,10 @@ pub async fn keyring(store: &Store, master: &MasterKey, now: Timestamp) -> anyho
             rows = store.keyring.all().await?;
         }
     }
+    open_keyring(master, rows)
+}
+
+fn open_keyring(master: &MasterKey, rows: Vec<KeyRow>) -> anyhow::Result<Keyring> {
     let wrapped: Vec<_> = rows.into_iter().map(|row| row.key).collect();
     Keyring::open_keys(master, &wrapped).context("key")
 }
@@ -440,14 +445,18 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
     }
     let options = options_of(&checked.database, config, clock.clone())?;
     make_data_dir(&config.data_dir)?;
-    let wired = put_together(config, checked, options, clock, demo).await?;
+    let store = Store::open(&options).await?;
+    let keyring = keyring(&store, &checked.master, clock.now()).await?;
+    let wired = put_together(config, checked, &options, (store, keyring), clock, demo)?;
+    wired.mark.check(&wired.store, &wired.connect).await?;
     if config.connect.refresh.hold_at_start {
         wired.connect.hold_refreshing("connect.refresh.hold_at_start is set", &Actor::Operator).await?;
     }
     Ok(wired)
 }
 
-/// Opens a store that is there already, for one command beside whoever serves it: nothing is made and nothing migrated.
+/// Opens a store that is there already, for one command beside whoever serves it: nothing is made and nothing migrated, and
+/// whether the store has gone back in time is the servers' to notice.
 pub async fn operate(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Wired> {
     let checked = check(config)?;
     if checked.database.url.is_none() {
@@ -465,19 +474,25 @@ pub async fn operate(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<W
     }
     let options =
         Options { migrate: Migrate::Never, ..options_of(&checked.database, config, clock.clone())? };
-    put_together(config, checked, options, clock, None).await
+    let store = Store::open(&options).await?;
+    let rows = store.keyring.all().await?;
+    if rows.is_empty() {
+        let mend = "start `claviger serve` once; the first start makes the store's first key";
+        return Err(ConfigError::setting("database", "nobody has served from this store yet", mend).into());
+    }
+    let keyring = open_keyring(&checked.master, rows)?;
+    put_together(config, checked, &options, (store, keyring), clock, None)
 }
 
-async fn put_together(
+fn put_together(
     config: &Config,
     checked: Checked,
-    options: Options,
+    options: &Options,
+    (store, keyring): (Store, Keyring),
     clock: Arc<dyn Clock>,
     demo: Option<Demo>,
 ) -> anyhow::Result<Wired> {
     let spool = spool(config, &options.url)?;
-    let store = Store::open(&options).await?;
-    let keyring = keyring(&store, &checked.master, clock.now()).await?;
     let public_url = checked.settings.public_url.clone();
     let default_language = match config.locale.default {
         LocaleTag::En => Language::English,
@@ -513,6 +528,5 @@ async fn put_together(
         stopping: AtomicBool::new(false),
     });
     let mark = Arc::new(TrailMark::new(&config.data_dir, options.writer));
-    mark.check(&store, &connect).await?;
     Ok(Wired { app, connect, store, mark })
 }

@@ -15,7 +15,7 @@ use crate::Result;
 use crate::credentials::{Credential, SealedTokens};
 
 /// The right to call the provider once, until somebody claims after us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// For which credential.
     pub credential: CredentialId,

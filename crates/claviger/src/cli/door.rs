@@ -4,9 +4,9 @@
 //! place of a key; so a command does the same and shows the same, wherever it works.
 
 use std::fmt;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
@@ -53,13 +53,20 @@ pub(super) struct DoorArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
-    /// Tell more
+    /// Tell more, and every request on standard error
     #[arg(long, short)]
     pub(super) verbose: bool,
 }
 
 /// An open door.
-pub(super) enum Door {
+pub(super) struct Door {
+    pub(super) way: Way,
+    /// Whether every request is told on standard error.
+    tells: bool,
+}
+
+/// Where it leads.
+pub(super) enum Way {
     /// To the store beside us.
     Here(Box<Here>),
     /// To a server elsewhere.
@@ -115,21 +122,20 @@ impl Refused {
 
 impl Door {
     pub(super) async fn open(args: &DoorArgs) -> anyhow::Result<Self> {
-        match &args.url {
-            Some(url) => There::open(url, &args.api_key).map(Self::There),
-            None => Here::open(&args.config).await.map(|here| Self::Here(Box::new(here))),
-        }
+        let way = match &args.url {
+            Some(url) => Way::There(There::open(url, &args.api_key)?),
+            None => Way::Here(Box::new(Here::open(&args.config).await?)),
+        };
+        Ok(Self { way, tells: args.verbose && !args.json })
     }
 
     /// What was begun is finished, and the store closed.
-    pub(super) async fn close(self) -> anyhow::Result<()> {
-        let Self::Here(here) = self else { return Ok(()) };
-        let Wired { connect, store, mark, .. } = here.wired;
+    pub(super) async fn close(self) {
+        let Way::Here(here) = self.way else { return };
+        let Wired { connect, store, .. } = here.wired;
         connect.stop();
         connect.drain().await;
-        let marked = mark.advance(&store, &connect).await;
         store.close().await;
-        marked
     }
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -184,13 +190,19 @@ impl Door {
     ) -> anyhow::Result<(u16, Vec<u8>)> {
         let accept = HeaderValue::from_static(if long { "application/jsonl" } else { "application/json" });
         let body = body.map(Value::to_string);
-        match self {
-            Self::Here(here) => here.send(method, path, body, accept, heard).await,
-            Self::There(there) => {
+        let (began, told) = (Instant::now(), format!("{method} {path}"));
+        let answer = match &self.way {
+            Way::Here(here) => here.send(method, path, body, accept, heard).await,
+            Way::There(there) => {
                 let limit = if long { LONG_WORK } else { CALL };
                 there.send(method, path, body, accept, limit, heard).await
             }
+        };
+        if let (true, Ok((status, _))) = (self.tells, &answer) {
+            // Nobody may be reading.
+            let _ = writeln!(std::io::stderr(), "{told}: {status} after {} ms", began.elapsed().as_millis());
         }
+        answer
     }
 }
 
@@ -250,8 +262,10 @@ impl Here {
 impl There {
     fn open(url: &Url, key: &str) -> anyhow::Result<Self> {
         let host = url.host_str().context("--url: it has no host")?;
-        if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
-            bail!("--url: {url} is not the http or https address of a listener");
+        let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
+        if !matches!(url.scheme(), "http" | "https") || has_more || url.password().is_some() {
+            // Not repeated: what is too much may be a secret.
+            bail!("--url: it is not the bare http or https address of a listener");
         }
         // The operator's own server may well be in a private network. Without TLS it must be: the key goes with every
         // request.

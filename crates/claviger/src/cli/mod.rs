@@ -147,6 +147,7 @@ pub fn run() -> ExitCode {
     };
     match ended {
         Ok(end) => end.exit_code(),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may be reading.
             let _ = complain(&error);
@@ -167,6 +168,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     // The same.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Whether whoever read our output has had enough, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Says on standard error what went wrong.

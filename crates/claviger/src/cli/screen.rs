@@ -84,7 +84,7 @@ impl Screen {
             return Ok(());
         }
         let room = self.paper.width.saturating_sub(indent.width()).max(LEAST);
-        let mut lines = answer::wrapped(text, room).into_iter();
+        let mut lines = answer::wrapped(&visible_lines(text), room).into_iter();
         print(&format!("{head}{}\n", lines.next().unwrap_or_default()))?;
         for line in lines {
             print(&format!("{indent}{line}\n"))?;
@@ -94,10 +94,18 @@ impl Screen {
 
     /// A line with its mark: `✓ name  text`.
     pub(super) fn item(&self, mark: Mark, name: &str, columns: usize, text: &str) -> anyhow::Result<()> {
+        let name = &*visible(name);
         let style = mark.style();
         let gap = " ".repeat(columns.saturating_sub(name.width()));
-        let head = format!("{style}{}{style:#} {name}{gap}  ", mark.shape(self.paper.unicode));
+        let shape = mark.shape(self.paper.unicode);
+        let head = format!("{style}{shape}{style:#} {name}{gap}  ");
         self.paragraph(&head, &" ".repeat(columns.max(name.width()) + 4), text)
+    }
+
+    /// What it comes to, with its mark: `✓ text`.
+    pub(super) fn verdict(&self, mark: Mark, text: &str) -> anyhow::Result<()> {
+        let (style, shape) = (mark.style(), mark.shape(self.paper.unicode));
+        self.paragraph(&format!("{style}{shape}{style:#} "), "  ", text)
     }
 
     /// What belongs to the item before.
@@ -110,6 +118,7 @@ impl Screen {
     pub(super) fn facts(&self, facts: &[(&str, String)]) -> anyhow::Result<()> {
         let columns = facts.iter().map(|(name, _)| name.width()).max().unwrap_or_default() + 2;
         for (name, value) in facts {
+            let name = &*visible(name);
             let gap = " ".repeat(columns - name.width());
             self.paragraph(&format!("{name}{gap}"), &" ".repeat(columns), value)?;
         }
@@ -121,6 +130,8 @@ impl Screen {
         if self.json {
             return Ok(());
         }
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
         let widths: Vec<usize> = (0..head.len())
             .map(|column| {
                 let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
@@ -128,7 +139,7 @@ impl Screen {
             })
             .collect();
         if widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > self.paper.width {
-            for row in rows {
+            for row in &rows {
                 let facts: Vec<(&str, String)> = head.iter().copied().zip(row.iter().cloned()).collect();
                 self.facts(&facts)?;
                 print("\n")?;
@@ -136,7 +147,7 @@ impl Screen {
             return Ok(());
         }
         let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-        for (index, row) in std::iter::once(&head).chain(rows).enumerate() {
+        for (index, row) in std::iter::once(&head).chain(&rows).enumerate() {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
                 line.push_str(cell);
@@ -174,6 +185,11 @@ pub(super) fn visible(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() || is_direction(c) { char::REPLACEMENT_CHARACTER } else { c })
         .collect()
+}
+
+/// The same for text whose lines are ours.
+fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Characters that turn the direction of what follows (Unicode's bidirectional formatting characters).

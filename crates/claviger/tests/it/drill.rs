@@ -65,12 +65,14 @@ on_both_stores! {
 
         let shown_then = drill(&world).await.expect(200).json();
         let took = shown_then["answer"]["tookMs"].as_u64().unwrap();
+        let page = shown_then["page"].as_str().unwrap();
+        assert!(page.starts_with("Needs you again. Sandbox ended ") && page.ends_with("Connect again to go on."), "{page}");
         assert_eq!(shown_then, json!({
             "outcome": "dead",
             "answer": {"error": "invalid_grant", "class": "dead", "tookMs": took},
             "attempts": 1,
             "backend": {"status": 409, "code": "reconnect_required", "reason": "grant_revoked"},
-            "page": "Needs you again. Sandbox ended the access. Connect again.",
+            "page": shown_then["page"],
             "restored": true,
         }));
 

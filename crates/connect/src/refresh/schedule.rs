@@ -81,6 +81,9 @@ impl Connect {
     /// Brings what lies in the spool to the store, and drops what the store has had for a while.
     pub async fn sweep_spool(&self) {
         let Some(spool) = &self.refreshing.spool else { return };
+        if let Err(error) = spool.look_again().await {
+            warn!(outcome = "failure", %error, "spool.unreadable");
+        }
         let now = self.now();
         for kept in spool.all() {
             if self.refreshing.is_under_way(&kept.claim.credential) {

@@ -5,13 +5,13 @@
 //! the spool. The directory may be shared by several processes of one machine: files never change owners, and adopting
 //! is safe whoever does it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{CredentialId, Timestamp};
 use store::credentials::SealedTokens;
@@ -24,6 +24,9 @@ const ROOM: usize = 64 * 1024;
 /// Room that nobody has used for so long belongs to nobody: no call takes that time.
 const ROOM_LIVES: Duration = Duration::from_hours(1);
 
+/// How often it is looked for what other processes have left.
+const LOOKS_EVERY: Duration = Duration::from_secs(30);
+
 /// The end of a file that was written to its end.
 const END: u8 = b'\n';
 
@@ -34,6 +37,8 @@ pub struct Spool(Arc<Inner>);
 struct Inner {
     directory: PathBuf,
     kept: Mutex<HashMap<CredentialId, Vec<Kept>>>,
+    /// When the directory was last read.
+    looked: Mutex<Instant>,
 }
 
 /// An answer of the spool.
@@ -56,11 +61,49 @@ impl Spool {
                 kept.entry(one.claim.credential).or_default().push(one);
             }
         }
-        let spool = Self(Arc::new(Inner { directory: directory.to_owned(), kept: Mutex::new(kept) }));
+        let spool = Self(Arc::new(Inner {
+            directory: directory.to_owned(),
+            kept: Mutex::new(kept),
+            looked: Mutex::new(Instant::now()),
+        }));
         // A spool that can't be written stops the start, not the first refresh.
         let probe = directory.join(format!(".write-probe-{}", std::process::id()));
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe))?;
         Ok(spool)
+    }
+
+    /// Reads what other processes of this machine have left since: one that was killed before it could bring its answer to
+    /// the store leaves it here.
+    pub(crate) async fn look_again(&self) -> io::Result<()> {
+        {
+            let mut looked = self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.elapsed() < LOOKS_EVERY {
+                return Ok(());
+            }
+            *looked = Instant::now();
+        }
+        let known: HashSet<Claim> = self.all().iter().map(|one| one.claim).collect();
+        let directory = self.0.directory.clone();
+        let found = blocking(move || {
+            let mut found = Vec::new();
+            for entry in fs::read_dir(directory)? {
+                let path = entry?.path();
+                let claim = path.file_name().and_then(|name| name.to_str()).and_then(claim_of);
+                if claim.is_some_and(|claim| !known.contains(&claim)) {
+                    found.extend(read(&path));
+                }
+            }
+            Ok(found)
+        });
+        let found = found.await?;
+        let mut kept = self.lock();
+        for one in found {
+            let of_this = kept.entry(one.claim.credential).or_default();
+            if !of_this.iter().any(|known| known.claim == one.claim) {
+                of_this.push(one);
+            }
+        }
+        Ok(())
     }
 
     /// Makes room for the answer to a call.

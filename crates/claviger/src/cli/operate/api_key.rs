@@ -91,8 +91,15 @@ pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {
                 );
             }
             let made = create(desk, &json!({ "name": old["name"], "scopes": old["scopes"] })).await?;
-            desk.door.call(Method::DELETE, &format!("/api/api-keys/{}", args.id), None).await?;
-            desk.screen.object(made)?;
+            let revoked = desk.door.call(Method::DELETE, &format!("/api/api-keys/{}", args.id), None).await;
+            // The new key is told whatever became of the old one: it is shown this once.
+            let mut told = made;
+            told["oldRevoked"] = revoked.is_ok().into();
+            desk.screen.object(told)?;
+            if let Err(error) = revoked {
+                desk.screen.line(&format!("{} could not be revoked, and still works: {error:#}", args.id))?;
+                return Ok(End::BadNews);
+            }
             desk.screen.line(&format!("{} is revoked.", args.id))?;
         }
         Command::Remove(args) => {

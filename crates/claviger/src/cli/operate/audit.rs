@@ -1,5 +1,7 @@
 //! `audit`: what was remembered of every security-relevant act.
 
+use std::collections::VecDeque;
+
 use clap::{Args, Subcommand};
 use hyper::Method;
 use model::{SubjectId, WriterId};
@@ -10,6 +12,12 @@ use super::{Desk, End};
 use crate::cli::answer;
 use crate::cli::door::DoorArgs;
 use crate::cli::screen::{Mark, visible};
+
+/// How many entries are asked for at once.
+const FULL: u16 = 200;
+
+/// How many of the entries that were shown last are known again.
+const REMEMBERED: usize = 2000;
 
 /// How often new entries are asked for.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
@@ -113,17 +121,24 @@ async fn tail(desk: &Desk, args: &TailArgs) -> anyhow::Result<End> {
     for entry in &entries {
         add(desk, entry)?;
     }
-    let mut seen: Vec<Value> = entries.iter().map(|entry| entry["hash"].clone()).collect();
+    let path = args.which.path(FULL);
+    let mut shown: VecDeque<Value> = entries.iter().map(|entry| entry["hash"].clone()).collect();
     let mut follow = page["follow"].as_str().map(str::to_owned);
     while let Some(after) = &follow {
-        sleep(FOLLOW_EVERY).await;
         let page = desk.door.get(&format!("{path}&after={}", encoded(after))).await?;
-        for entry in self::entries(&page).iter().filter(|entry| !seen.contains(&entry["hash"])) {
-            add(desk, entry)?;
+        let added = self::entries(&page);
+        for entry in &added {
+            // The first pages tell again what was shown at the beginning.
+            if !shown.contains(&entry["hash"]) {
+                add(desk, entry)?;
+                shown.push_back(entry["hash"].clone());
+            }
         }
-        // Only the first answer may tell again what was shown.
-        seen.clear();
+        shown.drain(..shown.len().saturating_sub(REMEMBERED));
         follow = page["follow"].as_str().map(str::to_owned);
+        if added.len() < usize::from(FULL) {
+            sleep(FOLLOW_EVERY).await;
+        }
     }
     Ok(End::Done)
 }
@@ -191,19 +206,27 @@ async fn verify(desk: &Desk) -> anyhow::Result<End> {
     Ok(End::Done)
 }
 
-/// Oldest first: a line of JSON an entry. Entries of the last two seconds may still get a neighbour, and wait.
+/// Oldest first: a line of JSON an entry, up to the newest that there is now. That one is told a few seconds after it was
+/// written, when none can come before it.
 async fn export(desk: &Desk, which: &Which) -> anyhow::Result<End> {
-    let path = which.path(200);
+    let newest = desk.door.get(&which.path(1)).await?;
+    let Some(newest) = entries(&newest).first().map(|entry| entry["hash"].clone()) else {
+        return Ok(End::Done);
+    };
+    let path = which.path(FULL);
     let mut after = format!("0.{}.0", WriterId::from([0; 16]));
     loop {
         let page = desk.door.get(&format!("{path}&after={}", encoded(&after))).await?;
         for entry in &entries(&page) {
             answer::print(&format!("{entry}\n"))?;
+            if entry["hash"] == newest {
+                return Ok(End::Done);
+            }
         }
         match page["follow"].as_str() {
-            // A page may be empty where much had to be passed over; the end is where nothing moves.
             Some(follow) if follow != after => follow.clone_into(&mut after),
-            _ => return Ok(End::Done),
+            // Nothing more has settled yet.
+            _ => sleep(FOLLOW_EVERY).await,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use vault::MasterKey;
 
 use super::{Desk, End};
-use crate::cli::door::{Door, DoorArgs, secret_from};
+use crate::cli::door::{DoorArgs, Way, secret_from};
 use crate::cli::screen::{Mark, visible};
 use crate::cli::times;
 use crate::keys::{MasterKeyChange, change_master_key};
@@ -97,7 +97,7 @@ async fn rotate(desk: &Desk, args: &RotateArgs) -> anyhow::Result<End> {
     }
     if unreadable > 0 {
         let text = format!("{unreadable} values do not open; `claviger key check` names them.");
-        desk.screen.item(Mark::Bad, "", 0, &text)?;
+        desk.screen.verdict(Mark::Bad, &text)?;
         return Ok(End::BadNews);
     }
     Ok(End::Done)
@@ -110,7 +110,7 @@ fn master_key(option: &str, source: &str) -> anyhow::Result<MasterKey> {
 
 /// Wraps the data keys with another key of the configuration.
 async fn change(desk: &Desk, args: &RotateArgs, new: &MasterKey) -> anyhow::Result<End> {
-    let Door::Here(here) = &desk.door else {
+    let Way::Here(here) = &desk.door.way else {
         bail!("--new-key works on the store alone: name it with --config or --data-dir");
     };
     let (store, now) = (&here.wired.store, SystemClock.now());

@@ -18,7 +18,7 @@ mod view;
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use model::{IntegrationId, Label, SubjectId};
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::door::{Door, DoorArgs, Refused};
 use super::screen::{self, Screen};
-use super::{End, block_on};
+use super::{End, block_on, told_to_stop};
 use crate::config::ConfigError;
 
 #[derive(Subcommand)]
@@ -148,11 +148,15 @@ pub(super) fn run(command: &Command) -> ExitCode {
     let done = block_on(async {
         let screen = Screen::new(args.json, args.verbose);
         let desk = Desk { door: Door::open(args).await?, screen };
-        let done = command.work(&desk).await;
+        // What a provider has begun is finished when the door closes.
+        let stop = told_to_stop()?;
+        let done = tokio::select! {
+            done = command.work(&desk) => done,
+            () = stop => Err(anyhow!("stopped")),
+        };
         desk.screen.progress_over();
-        // What the command has done counts, whether or not the door closes well.
-        let closed = desk.door.close().await;
-        done.and_then(|end| closed.map(|()| end))
+        desk.door.close().await;
+        done
     });
     match done {
         Ok(end) => end.exit_code(),
@@ -162,6 +166,9 @@ pub(super) fn run(command: &Command) -> ExitCode {
 
 /// Tells an error in the way that was asked for.
 pub(super) fn fail(error: &anyhow::Error, as_json: bool) -> ExitCode {
+    if super::is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
     let refused = error.downcast_ref::<Refused>();
     let told = if as_json {
         let code = if error.is::<ConfigError>() { "configuration_invalid" } else { "could_not_run" };

@@ -33,13 +33,9 @@ pub(super) async fn run(desk: &Desk, args: &SimulateFailureArgs) -> anyhow::Resu
     object["steps"] = steps.into();
     desk.screen.object(object)?;
     let (mark, verdict) = verdict(&played);
-    desk.screen.item(mark, "", 0, verdict)?;
+    desk.screen.verdict(mark, verdict)?;
     if played["restored"] != true {
-        desk.screen.item(
-            Mark::Bad,
-            "",
-            0,
-            "Not everything is as before yet; a running server puts it back within a minute.",
+        desk.screen.verdict(Mark::Bad, "Not everything is as before yet; a running server puts it back within a minute.",
         )?;
         return Ok(End::BadNews);
     }

@@ -65,11 +65,19 @@ pub(super) async fn run(desk: &Desk, args: &ValidateAllArgs) -> anyhow::Result<E
     let of = args.user.as_ref().map(|user| format!("&subject={user}")).unwrap_or_default();
     let mut found: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
+    let mut ended = None;
     loop {
         desk.screen.progress(&format!("asking the providers… {} done", found.len()));
         let from = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
         let path = format!("/api/connections/validate?limit={PAGE}{of}{from}");
-        let mut page = desk.door.call(Method::POST, &path, None).await?;
+        let mut page = match desk.door.call(Method::POST, &path, None).await {
+            Ok(page) => page,
+            Err(error) if found.is_empty() => return Err(error),
+            Err(error) => {
+                ended = Some(error);
+                break;
+            }
+        };
         if let Some(Value::Array(rows)) = page.get_mut("validations").map(Value::take) {
             found.extend(rows);
         }
@@ -82,13 +90,17 @@ pub(super) async fn run(desk: &Desk, args: &ValidateAllArgs) -> anyhow::Result<E
     let mut rows: Vec<Row> = Desk::read(&Value::Array(found.clone()))?;
     rows.sort_by_key(|row| (row.subject.clone(), row.integration.clone(), row.label.clone()));
     let bad = rows.iter().filter(|row| row.mark() == Mark::Bad).count();
-    desk.screen.object(json!({ "validations": found, "bad": bad }))?;
+    desk.screen.object(json!({ "validations": found, "bad": bad, "complete": ended.is_none() }))?;
     if rows.is_empty() {
         desk.screen.line("Nothing is connected.")?;
     }
     let columns = rows.iter().map(|row| row.name().chars().count()).max().unwrap_or_default();
     for row in &rows {
         desk.screen.item(row.mark(), &row.name(), columns, &row.said())?;
+    }
+    if let Some(error) = ended {
+        desk.screen.line(&format!("The rest was not asked: {error:#}"))?;
+        return Ok(End::CouldNotRun);
     }
     if bad > 0 {
         desk.screen.line(&format!("{bad} of {} did not pass.", rows.len()))?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::rig::{Rig, Said};
+use crate::harness::Program;
 use crate::harness::process::{command, run};
 
 const KEY: (&str, &str) = ("CLAVIGER_KEY", "p2kPrqnc2IwqTtKX3J9TMV6wWd2FMqZ4hbMWBsLDp8o=");
@@ -115,12 +116,13 @@ async fn an_address_or_a_key_that_is_wrong_is_told_and_the_key_never_repeated() 
     for (url, part) in [
         ("http://127.0.0.1:1", "refused"),
         ("ftp://127.0.0.1", "http or https"),
+        ("http://anna:secret@127.0.0.1", "bare http or https"),
         ("http://1.1.1.1:8081", "public ones need https"),
         (&*rig.sandbox, "none of Claviger's"),
     ] {
         let said = through(url, "cvk_x");
         let detail = said.json()["error"]["detail"].as_str().unwrap_or_default().to_owned();
-        assert!(said.code == 3 && detail.contains(part), "{url}: {said:?}");
+        assert!(said.code == 3 && detail.contains(part) && !detail.contains("secret"), "{url}: {said:?}");
     }
     let none = Said::from(command(&["status", "--url", &rig.url], &[]).output().unwrap());
     assert!(none.code == 3 && none.err.contains("CLAVIGER_API_KEY"), "{none:?}");
@@ -188,4 +190,48 @@ async fn sixty_columns_are_enough_and_colours_are_for_terminals_that_want_them()
     assert!(refused.contains("add --show"), "{refused:?}");
     let shown = on_terminal(&rig, 100, "token github --user anna --show", &[]);
     assert!(shown.contains("sbx_"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn new_entries_of_the_trail_are_shown_once_each_until_somebody_has_had_enough() {
+    let rig = Rig::new(None).await;
+    let follow = ["audit", "tail", "--follow", "--event", "subject_of_nobody", "--config", &rig.config];
+    let quiet = Program::start(&follow, &[]);
+    let follow = ["audit", "tail", "--follow", "--event", "connection", "--json", "--config", &rig.config];
+    let program = Program::start(&follow, &[]);
+    for subject in ["anna", "bert", "carl"] {
+        rig.connect(subject, "github").await;
+    }
+    program.said(&["connection.created", "carl"]).await;
+    rig.beside(&["disconnect", "github", "--user", "anna"]).expect(0);
+    program.said(&["connection.disconnected", "anna"]).await;
+    let (status, printed) = program.terminate();
+    assert_eq!(status.code(), Some(3), "it was stopped: {printed}");
+    for subject in ["anna", "bert", "carl"] {
+        let created =
+            printed.lines().filter(|line| line.contains("connection.created") && line.contains(subject));
+        assert_eq!(created.count(), 1, "{printed}");
+    }
+    let (_, printed) = quiet.terminate();
+    assert!(!printed.contains("connection"), "{printed}");
+
+    let pipe = format!("{} api-key list --config {} | true", env!("CARGO_BIN_EXE_claviger"), rig.config);
+    let said = Said::from(Command::new("bash").args(["-o", "pipefail", "-c", &pipe]).output().unwrap());
+    assert!(said.code == 0 && said.err.is_empty(), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_command_leaves_no_mark_on_a_store_that_is_not_of_its_data_directory() {
+    let rig = Rig::new(None).await;
+    // As another store's server has left it.
+    let mark = rig.folder.path().join("data/trail.mark");
+    let foreign =
+        json!({"writer": "wrt_00000000000000000000000000000000", "sequence": 7, "hash": "00".repeat(32)});
+    fs::write(&mark, foreign.to_string()).unwrap();
+    rig.beside(&["api-key", "create", "--name", "x", "--scope", "admin"]).expect(0);
+    assert_eq!(fs::read_to_string(&mark).unwrap(), foreign.to_string());
+    let held = rig.backend().get(format!("{}/api/refreshing", rig.url)).await.expect(200).json();
+    assert_eq!(held["state"], "on", "{held}");
+    let said = rig.beside(&["status", "--verbose"]);
+    assert!(said.err.starts_with("GET /api/subjects?limit=200: 200 after "), "{said:?}");
 }

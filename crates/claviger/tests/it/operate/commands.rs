@@ -142,6 +142,10 @@ on_both_databases! {
         assert!(rig.beside(&["audit", "verify"]).expect(0).contains("all of them stand as they were written."));
         let exported = rig.beside(&["audit", "export", "--event", "nothing"]).expect(0);
         assert_eq!(exported, "");
+        let exported = rig.beside(&["audit", "export", "--user", "anna", "--event", "connection"]).expect(0);
+        let events: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let names: Vec<&str> = events.iter().map(|entry| entry["event"]["event"].as_str().unwrap()).collect();
+        assert_eq!(names, ["connection.created", "connection.disconnected"], "oldest first, the last one too");
         rig.both(&["audit", "tail", "--count", "0"]).expect_err_with(2, "0 is not in 1..=200");
     }
 }
