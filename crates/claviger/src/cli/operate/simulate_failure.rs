@@ -35,7 +35,9 @@ pub(super) async fn run(desk: &Desk, args: &SimulateFailureArgs) -> anyhow::Resu
     let (mark, verdict) = verdict(&played);
     desk.screen.verdict(mark, verdict)?;
     if played["restored"] != true {
-        desk.screen.verdict(Mark::Bad, "Not everything is as before yet; a running server puts it back within a minute.",
+        desk.screen.verdict(
+            Mark::Bad,
+            "Not everything is as before yet; a running server puts it back within a minute.",
         )?;
         return Ok(End::BadNews);
     }

@@ -1,5 +1,6 @@
 //! Requirement 004, "CLI Integration Tests": one test a row of its table.
 
+use axum::http::Method;
 use serde_json::json;
 
 use super::on_both_databases;
@@ -19,9 +20,10 @@ on_both_databases! {
 
     async fn status_of_one_user_tells_state_token_age_and_expiry_of_each_tool(rig: Rig) {
         rig.connect("anna", "github").await;
-        rig.control(&json!({"accessTokenTtl": 2})).await;
-        rig.connect("anna", "jira").await;
-        rig.control(&json!({"accessTokenTtl": 3600, "expiresIn": "missing", "omitRefreshToken": true})).await;
+        let old = json!({"accessToken": "old", "refreshToken": "older", "expiresAt": "2026-01-01T00:00:00Z"});
+        let path = format!("{}/api/connections/anna/jira", rig.url);
+        rig.backend().json(Method::PUT, path, &old).await.expect(200);
+        rig.control(&json!({"expiresIn": "missing", "omitRefreshToken": true})).await;
         rig.connect("anna", "figma").await;
         let text = rig.both(&["status", "--user", "anna"]).expect(0);
         let lines: Vec<&str> = text.lines().collect();
@@ -31,7 +33,7 @@ on_both_databases! {
         assert!(lines[4].starts_with("✓ github   connected as anna@example.com"), "{text}");
         assert!(lines[5].contains("s old, ends in 59 min; refresh token: yes"), "{text}");
         assert!(lines[6].trim().starts_with("scopes: profile email"), "{text}");
-        assert!(lines[7].starts_with("✓ jira     ") || lines[7].starts_with("◷ jira     "), "{text}");
+        assert_eq!(lines[7], "◷ jira     expired; the next read refreshes it");
         assert_eq!(*lines.last().unwrap(), "○ sandbox  not connected");
     }
 

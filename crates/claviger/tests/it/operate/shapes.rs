@@ -78,10 +78,12 @@ async fn every_command_keeps_its_shape() {
 
 #[test]
 fn the_docs_name_every_command() {
-    let help = crate::operate::rig::Said::from(crate::harness::process::command(&["--help"], &[]).output().unwrap());
+    let help =
+        crate::operate::rig::Said::from(crate::harness::process::command(&["--help"], &[]).output().unwrap());
     let docs = include_str!("../../../../../docs/cli.md");
     let help = help.expect(0);
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.len() > 20, "{help}");
     for name in names.into_iter().filter(|name| *name != "help") {
