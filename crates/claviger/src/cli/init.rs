@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn names_with_quotes_stay_names() {
-        let odd = Path::new("/tmp/a\"b\\c\nd");
+        let odd = Path::new("/etc/a\"b\\c\nd");
         let text = configuration(Some("https://auth.rowan.example"), odd, &odd.join("key")).unwrap();
         let table: Table = text.parse().unwrap();
         assert_eq!(table["data_dir"].as_str(), odd.to_str());
