@@ -204,7 +204,7 @@ impl Connect {
             }
             Some(Ok(Landing::Unavailable(retry_after))) => Err(Error::ProviderUnavailable { retry_after }),
             Some(Ok(Landing::Configuration(error))) => Err(Error::ProviderConfiguration { error }),
-            Some(Ok(Landing::Held)) => Err(Error::RefreshingHeld),
+            Some(Ok(Landing::Held)) => Err(self.may_seal().err().unwrap_or(Error::RefreshingHeld)),
             Some(Ok(Landing::Failed)) | None => Err(Error::ProviderUnavailable { retry_after: STILL_FLYING }),
             Some(Err(error)) => Err(Error::Shared(error)),
         }

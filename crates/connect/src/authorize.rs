@@ -91,7 +91,8 @@ impl Connect {
         });
         let verifier = (integration.entry.pkce == Pkce::S256)
             .then(|| CodeVerifier::from_random(&vault::random::octets()))
-            .map(|verifier| self.parts.keys.seal(&id, &verifier));
+            .map(|verifier| self.parts.keys.seal(&id, &verifier))
+            .transpose()?;
         let ttl = self.attempt_ttl(&integration.id);
         let now = self.now();
         let attempt = Attempt {

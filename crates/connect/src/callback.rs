@@ -152,6 +152,9 @@ impl Connect {
         // 3. browser
         self.check_browser(&attempt, state, &arrival.cookies).await?;
 
+        // Nothing is spent that could not be kept.
+        self.may_seal()?;
+
         // 4. once
         let Some(consumed) = self.store().attempts.consume(&hash, self.now()).await? else {
             let reason = Reason { code: ProblemCode::InvalidState, word: "used" };

@@ -86,9 +86,9 @@ impl Connect {
         let now = self.now();
         let scopes = import.scopes.unwrap_or_else(|| integration.scopes.clone());
         let tokens = SealedTokens {
-            access_token: import.access_token.as_ref().map(|token| keys.seal(&id, token)),
-            refresh_token: import.refresh_token.as_ref().map(|token| keys.seal(&id, token)),
-            extra: import.extra.as_ref().map(|extra| keys.seal(&id, extra)),
+            access_token: import.access_token.as_ref().map(|token| keys.seal(&id, token)).transpose()?,
+            refresh_token: import.refresh_token.as_ref().map(|token| keys.seal(&id, token)).transpose()?,
+            extra: import.extra.as_ref().map(|extra| keys.seal(&id, extra)).transpose()?,
             token_type: import.token_type,
             scopes: scopes.clone(),
             expires_at: import.expires_at,

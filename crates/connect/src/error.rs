@@ -227,6 +227,9 @@ pub enum Error {
     /// Another master key wraps the data keys by now than the one that this process was started with.
     #[error("the master key was changed since this process was started; restart it with the new one")]
     MasterKeyChanged,
+    /// Another master key wraps a data key that is newer than those of this process.
+    #[error("there is a newer data key that this process can't open; restart it with the new master key")]
+    KeysOutdated,
     /// The keyring does not open.
     #[error("the keyring does not open")]
     Keyring(#[source] vault::KeyringError),
@@ -293,6 +296,7 @@ impl Error {
             Self::InvalidSignature { .. } => ProblemCode::InvalidSignature,
             Self::Store(store::Error::Unavailable(_)) => ProblemCode::StoreUnavailable,
             Self::MasterKeyChanged => ProblemCode::MasterKeyChanged,
+            Self::KeysOutdated => ProblemCode::KeysOutdated,
             Self::Store(_) | Self::Vault { .. } | Self::Keyring(_) | Self::Interrupted => {
                 ProblemCode::InternalError
             }

@@ -180,7 +180,7 @@ impl Connect {
         let row = self.store().integrations.get(id, subject).await?;
         let row = row.ok_or_else(|| Error::IntegrationNotFound { integration: id.clone() })?;
         let sealed_to = IntegrationRow::seal_row(id, subject);
-        let client_secret = Some(self.parts.keys.seal(&sealed_to, client_secret));
+        let client_secret = Some(self.parts.keys.seal(&sealed_to, client_secret)?);
         let now = self.now();
         let row = IntegrationRow { client_secret, updated_at: now, ..row };
         self.store().integrations.put(&row).await?;
@@ -235,7 +235,11 @@ impl Connect {
         let now = self.now();
         let row = IntegrationRow::seal_row(&new.id, new.subject.as_ref());
         let row = IntegrationRow {
-            client_secret: new.client_secret.as_ref().map(|secret| self.parts.keys.seal(&row, secret)),
+            client_secret: new
+                .client_secret
+                .as_ref()
+                .map(|secret| self.parts.keys.seal(&row, secret))
+                .transpose()?,
             id: new.id,
             subject: new.subject,
             provider,

@@ -106,7 +106,7 @@ impl Connect {
         let id = vault::random::id();
         let tokens = SealedTokens {
             access_token: None,
-            refresh_token: Some(keys.seal(&id, &refresh_token)),
+            refresh_token: Some(keys.seal(&id, &refresh_token)?),
             extra: None,
             token_type: main.tokens.token_type.clone(),
             scopes,

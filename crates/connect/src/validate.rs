@@ -205,6 +205,9 @@ impl Connect {
 fn says_nothing(error: &Error) -> bool {
     matches!(
         error.code(),
-        ProblemCode::ProviderUnavailable | ProblemCode::ProviderConfiguration | ProblemCode::RefreshingHeld
+        ProblemCode::ProviderUnavailable
+            | ProblemCode::ProviderConfiguration
+            | ProblemCode::RefreshingHeld
+            | ProblemCode::KeysOutdated
     )
 }

@@ -36,13 +36,14 @@ pub async fn healthz() -> Json<Health> {
 
 /// Readiness
 ///
-/// The store answers, and the process is not stopping.
+/// The store answers, and the process is not stopping and has the newest data key.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
-    responses((status = 200, body = Health), (status = 503, description = "`not_ready`, `store_unavailable`")))]
+    responses((status = 200, body = Health), (status = 503, description = "`not_ready`, `keys_outdated`, `store_unavailable`")))]
 pub async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
     if app.stopping.load(Ordering::Relaxed) {
         return Err(Problem::new(ProblemCode::NotReady).retry_after(Duration::from_secs(1)));
     }
+    app.connect.may_seal()?;
     match tokio::time::timeout(READY_WITHIN, app.store.ping()).await {
         Ok(Ok(())) => Ok(Json(Health { status: "ready" })),
         Ok(Err(error)) => Err(error.into()),

@@ -238,7 +238,7 @@ impl Problem {
             | Error::RefreshUnderWay { retry_after }
             | Error::StripeUnavailable { retry_after }
             | Error::TooManyMails { retry_after } => problem.retry_after(*retry_after),
-            Error::RefreshingHeld => problem.retry_after(HELD_RETRY_AFTER),
+            Error::RefreshingHeld | Error::KeysOutdated => problem.retry_after(HELD_RETRY_AFTER),
             Error::ProviderConfiguration { error } | Error::StripeConfiguration { error } => {
                 problem.argument("error", error.as_deref().unwrap_or("unknown"))
             }

@@ -193,6 +193,8 @@ problem_codes! {
     // Keys
     /// Another master key wraps the data keys by now than the one that this process was started with.
     MasterKeyChanged => 409, "master_key_changed", None;
+    /// This process can't open the newest data key, and seals nothing until it is restarted with the new master key.
+    KeysOutdated => 503, "keys_outdated", Retry;
     // Ourselves
     /// The store does not answer.
     StoreUnavailable => 503, "store_unavailable", Retry;

@@ -30,6 +30,10 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// The event's JSON; the hash covers exactly these octets.
     pub event: String,
+    /// Whose affair it is, as the event says it too; the row has it to be found by. Entries of an old schema have none.
+    pub subject: Option<String>,
+    /// The integration, in the same way.
+    pub integration: Option<String>,
     /// The hash of the entry before, [`chain::ROOT`] for the first.
     pub previous: ChainHash,
     /// The entry's own hash.
@@ -40,11 +44,14 @@ impl AuditEntry {
     /// The entry for `event` after `head`; the first of the chain without one.
     pub(crate) fn after(writer: WriterId, head: Option<&Head>, event: &AuditEvent) -> Result<Self> {
         let at = event.at;
+        let subject = event.subject.as_ref().map(ToString::to_string);
+        let integration = event.integration().map(str::to_owned);
         let event = serde_json::to_string(event)
             .map_err(|error| Error::Corrupt { table: "audit", what: error.to_string() })?;
         let previous = head.map_or(chain::ROOT, |head| head.hash);
         let hash = chain::link(&previous, event.as_bytes());
-        Ok(Self { writer, sequence: head.map_or(0, |head| head.sequence) + 1, at, event, previous, hash })
+        let sequence = head.map_or(0, |head| head.sequence) + 1;
+        Ok(Self { writer, sequence, at, event, subject, integration, previous, hash })
     }
 
     /// The event.
@@ -76,13 +83,13 @@ impl AuditEntry {
         Head { writer: self.writer, sequence: self.sequence, hash: self.hash }
     }
 
-    /// Whether the row is dated as its event is: the hash covers only the latter.
-    fn is_dated_right(&self) -> bool {
-        #[derive(Deserialize)]
-        struct Dated {
-            at: Timestamp,
-        }
-        serde_json::from_str::<Dated>(&self.event).is_ok_and(|event| event.at == self.at)
+    /// Whether the row is dated and found as its event says it: the hash covers only the latter.
+    fn is_filed_right(&self) -> bool {
+        let Ok(event) = self.parsed() else { return false };
+        let is_so = |column: Option<&str>, said: Option<&str>| column.is_none_or(|text| said == Some(text));
+        event.at == self.at
+            && is_so(self.subject.as_deref(), event.subject.as_ref().map(SubjectId::as_str))
+            && is_so(self.integration.as_deref(), event.integration())
     }
 
     /// The heads that the entry anchors; none unless it is a `chain.started`.
@@ -158,7 +165,7 @@ pub enum About {
 /// Where a chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// The entry's text, time or hash was changed.
+    /// The entry's text, time or hash was changed, or what it is found by.
     #[error("entry {sequence} of {writer} was changed")]
     Changed {
         /// The chain.
@@ -192,7 +199,13 @@ pub trait Audit: Send + Sync {
     /// The `limit` newest entries of all chains before a position, newest first; from the end of the trail without one.
     async fn newest(&self, about: &About, before: Option<&Position>, limit: u32) -> Result<Vec<AuditEntry>>;
     /// The `limit` oldest entries of all chains after a position and not after an instant, oldest first.
-    async fn after(&self, position: &Position, until: Timestamp, limit: u32) -> Result<Vec<AuditEntry>>;
+    async fn after(
+        &self,
+        about: &About,
+        position: &Position,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>>;
     /// Every entry of one chain after `sequence`, at most `limit`, in order.
     async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>>;
     /// The chains, with the sequence and hash of the last entry of each.
@@ -245,7 +258,7 @@ pub fn verify(
         if entry.sequence != sequence || entry.previous != previous {
             return Err(Broken::Missing { writer, sequence });
         }
-        if chain::link(&previous, entry.event.as_bytes()) != entry.hash || !entry.is_dated_right() {
+        if chain::link(&previous, entry.event.as_bytes()) != entry.hash || !entry.is_filed_right() {
             return Err(Broken::Changed { writer, sequence });
         }
         Ok(Some(Head { writer, sequence, hash: entry.hash }))

@@ -85,9 +85,7 @@ columns! {
     /// Read by [`key_row`].
     key_row_columns = "version, master_key_id, wrapped, created_at, spread_at";
     /// Read by [`audit_entry`].
-    audit_columns = "writer, sequence, at, event, previous, hash";
-    /// What an entry is found by, beside `audit_columns`.
-    audit_found_by = "subject, integration";
+    audit_columns = "writer, sequence, at, event, previous, hash, subject, integration";
     /// Read by [`head`].
     head_columns = "writer, sequence, hash";
     /// Begins a statement that knows every writer of the trail as `chains`. Steps from one to the next through the
@@ -491,6 +489,8 @@ pub(crate) fn audit_entry(row: &dyn Columns) -> Result<AuditEntry> {
         event: row.text()?,
         previous: row.chain_hash()?,
         hash: row.chain_hash()?,
+        subject: row.optional_text()?,
+        integration: row.optional_text()?,
     })
 }
 

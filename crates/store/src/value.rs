@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use model::{Account, AuditEvent, IntegrationId, SubjectId, Timestamp};
+use model::{Account, IntegrationId, SubjectId, Timestamp};
 use serde::Serialize;
 use vault::{Sealable, Sealed, TokenHash, WrappedKey};
 
@@ -336,8 +336,8 @@ pub(crate) fn wrapped_key(key: &WrappedKey) -> [Value; 3] {
     [i64::from(key.version).into(), Value::word(&key.master_key_id), Value::Octets(key.wrapped.clone())]
 }
 
-/// The parameters for `audit_columns`, then those for `audit_found_by`.
-pub(crate) fn audit_entry(entry: &AuditEntry, event: &AuditEvent) -> Result<[Value; 8]> {
+/// The parameters for `audit_columns`.
+pub(crate) fn audit_entry(entry: &AuditEntry) -> Result<[Value; 8]> {
     Ok([
         Value::word(entry.writer),
         entry.sequence.into(),
@@ -345,8 +345,8 @@ pub(crate) fn audit_entry(entry: &AuditEntry, event: &AuditEvent) -> Result<[Val
         Value::word(&entry.event),
         Value::Octets(entry.previous.to_vec()),
         Value::Octets(entry.hash.to_vec()),
-        event.subject.as_ref().map(Value::word).into(),
-        optional_text("audit.integration", event.integration())?,
+        optional_text("audit.subject", entry.subject.as_deref())?,
+        optional_text("audit.integration", entry.integration.as_deref())?,
     ])
 }
 
@@ -357,12 +357,23 @@ pub(crate) fn trail(about: &About, before: Option<&Position>, limit: u32) -> Vec
         || [i64::MAX.into(), Value::word(""), 0.into()],
         |position| [position.at.into(), Value::word(position.writer), position.sequence.into()],
     );
-    let about = match about {
-        About::Anything => [None, None],
-        About::Subject(subject) => [Some(Value::word(subject)), None],
-        About::Connection(subject, integration) => {
-            [Some(Value::word(subject)), Some(Value::word(integration))]
-        }
+    let page = [at, writer, sequence, i64::from(limit).into()];
+    page.into_iter().chain(found_by(about)).collect()
+}
+
+/// The parameters of a page of what came after a position, until an instant: the position, the instant, the limit, then
+/// what it is about.
+pub(crate) fn trail_after(about: &About, after: &Position, until: Timestamp, limit: u32) -> Vec<Value> {
+    let Position { at, writer, sequence } = *after;
+    let page = [at.into(), Value::word(writer), sequence.into(), until.into(), i64::from(limit).into()];
+    page.into_iter().chain(found_by(about)).collect()
+}
+
+fn found_by(about: &About) -> impl Iterator<Item = Value> {
+    let (subject, integration) = match about {
+        About::Anything => (None, None),
+        About::Subject(subject) => (Some(subject), None),
+        About::Connection(subject, integration) => (Some(subject), Some(integration)),
     };
-    [at, writer, sequence, i64::from(limit).into()].into_iter().chain(about.into_iter().flatten()).collect()
+    subject.map(Value::word).into_iter().chain(integration.map(Value::word))
 }

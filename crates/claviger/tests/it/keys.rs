@@ -18,6 +18,8 @@ use vault::MasterKey;
 use crate::harness::browser::parameter;
 use crate::harness::{Answer, Browser, World, on_both_stores};
 
+mod outdated;
+
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Connections that are only read: so many that a rotation takes a while.

@@ -238,9 +238,9 @@ impl Connect {
         let now = self.now();
         let lifetime = answer.expires_in.or(entry.refresh.access_token_lifetime);
         SealedTokens {
-            access_token: Some(keys.seal(id, &answer.access_token)),
-            refresh_token: answer.refresh_token.as_ref().map(|token| keys.seal(id, token)),
-            extra: answer.extra.as_ref().map(|extra| keys.seal(id, extra)),
+            access_token: Some(keys.seal_answer(id, &answer.access_token)),
+            refresh_token: answer.refresh_token.as_ref().map(|token| keys.seal_answer(id, token)),
+            extra: answer.extra.as_ref().map(|extra| keys.seal_answer(id, extra)),
             token_type: answer.token_type.clone(),
             scopes,
             expires_at: lifetime.map(|lifetime| now + lifetime),

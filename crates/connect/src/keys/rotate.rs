@@ -17,6 +17,8 @@ use crate::{Connect, Error, Result};
 pub const RETIRED_AFTER: Duration = Duration::from_hours(1);
 /// Calls that were begun so long after the newest key was made may still have been sealed with the one before.
 const LEARNT_WITHIN: Duration = Duration::from_mins(10);
+/// How long the timer leaves keys alone that a pass could not retire: what names them goes away slowly, if at all.
+const LOOKED_AT_AGAIN: Duration = Duration::from_hours(24);
 /// An older call's answer comes no more from anywhere.
 const ANSWERS_WITHIN: Duration = Duration::from_hours(7 * 24);
 
@@ -75,6 +77,20 @@ impl KeptReason {
     }
 }
 
+impl Rotated {
+    /// When the timer looks again, where it changed nothing and not only time is missing.
+    fn next_look(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_idle = self.retired.is_empty() && self.tables.iter().all(|table| table.resealed == 0);
+        let is_stuck = |kept: &Kept| !matches!(kept.reason, KeptReason::TooRecent { .. });
+        let due = self.kept.iter().filter_map(|kept| match kept.reason {
+            KeptReason::TooRecent { until } => Some(until),
+            KeptReason::InUse { .. } | KeptReason::CallsOpen { .. } => None,
+        });
+        (is_idle && self.kept.iter().any(is_stuck))
+            .then(|| due.chain([now + LOOKED_AT_AGAIN]).min().unwrap_or(now))
+    }
+}
+
 impl Connect {
     /// Makes a new key, seals everything with it, and retires what nothing uses. Where an earlier rotation was not finished it
     /// goes on with that one's key.
@@ -107,8 +123,12 @@ impl Connect {
         let rows = self.keys().await?;
         let Some((newest, older)) = rows.split_last() else { return Ok(()) };
         let may_retire = successors(&rows).any(|(_, next)| self.retires_at(next) <= self.now());
-        if !older.is_empty() && (newest.spread_at.is_none() || may_retire) {
-            self.spread(newest.key.version, false, &Actor::System, &Progress::unheard()).await?;
+        let rests = self.parts.keys.rests(newest.key.version, self.now());
+        if !older.is_empty() && (newest.spread_at.is_none() || (may_retire && !rests)) {
+            let done = self.spread(newest.key.version, false, &Actor::System, &Progress::unheard()).await?;
+            if let Some(until) = done.next_look(self.now()) {
+                self.parts.keys.rest(done.version, until);
+            }
         }
         Ok(())
     }

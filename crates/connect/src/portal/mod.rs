@@ -105,7 +105,8 @@ impl Connect {
         let email = invitation
             .email
             .as_ref()
-            .map(|address| self.parts.keys.seal(&id, &EmailAddress::from(address.as_str())));
+            .map(|address| self.parts.keys.seal(&id, &EmailAddress::from(address.as_str())))
+            .transpose()?;
         let session = PortalSession {
             id,
             subject: invitation.subject,
@@ -282,7 +283,7 @@ impl Connect {
     fn new_mail(&self, token: &LinkToken, now: Timestamp) -> Result<(NewMail, MailCap)> {
         let post = self.parts.post.as_ref().ok_or(Error::MailNotConfigured)?;
         let id = vault::random::id();
-        let link = self.parts.keys.seal(&id, token);
+        let link = self.parts.keys.seal(&id, token)?;
         // One of exactly that long ago counts no more.
         let since = Timestamp::from_unix_ms(now.as_unix_ms() + 1) - CAP_SPAN;
         Ok((

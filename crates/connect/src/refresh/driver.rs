@@ -276,7 +276,9 @@ impl<'a> Driver<'a> {
             found = self.store().look(&self.id).await;
         }
         Event::Looked(self.unless_failed(found).map(|found| {
-            found.map(|look| {
+            found.map(|mut look| {
+                // What the provider would answer could not be kept for long.
+                look.held |= self.plane.may_seal().is_err();
                 let spool = self.refreshing.spool.as_ref();
                 let kept = spool
                     .and_then(|spool| spool.find(&self.id, look.credential.generation, look.tokens_fence));

@@ -144,6 +144,8 @@ invalid_signature = Allkiri ei kehti.
 # Võtmed
 master_key_changed = Peavõtit on vahetatud.
     .detail = See protsess käivitati teisega. Käivita see uue võtmega uuesti; midagi ei muudetud ja midagi ei läinud kaotsi.
+keys_outdated = Sellel protsessil puudub uusim andmevõti.
+    .detail = Pärast protsessi käivitamist vahetati peavõti ja seejärel lisati andmevõti. Kehtivad load annab ta edasi välja, aga ei tee midagi, mida tuleks pitseerida. Käivita ta uue peavõtmega uuesti.
 
 # Meie ise
 store_unavailable = Andmehoidla praegu ei vasta.

@@ -19,9 +19,10 @@ use crate::problem::Problem;
 const SCAN: u32 = 500;
 /// How many times; what is not found by then is on the next page.
 const SCANS: usize = 20;
-/// How young an entry may not be to be among those after a cursor: one that is dated earlier and written later would be
-/// missed.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// How young an entry may not be to be among those after a cursor. One that is dated earlier and comes to be later would be
+/// missed: of a writer whose clock is late, or that has waited for the store; both together stay below this while things
+/// are well.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// How many breaks are named.
@@ -34,8 +35,9 @@ const MAX_NAMED: usize = 100;
 pub struct Parameters {
     /// `nextCursor` of the page before: the entries that are older.
     cursor: Option<String>,
-    /// `follow` of an earlier answer: the entries that are newer, oldest first. Entries of the last two seconds are held
-    /// back until none can come before them.
+    /// `follow` of an earlier answer: the entries that are newer, oldest first. Entries of the last five seconds are held
+    /// back, for others may still come before them. One that comes later than that, because its writer's clock is late or the
+    /// store kept it waiting, is not told; without `after` it is there.
     after: Option<String>,
     /// Whose affair it is.
     #[param(value_type = Option<String>)]
@@ -57,7 +59,7 @@ pub struct Page {
     /// much had to be passed over.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
-    /// For `after`, to be told of what is newer. The first time, entries of the last two seconds come again.
+    /// For `after`, to be told of what is newer. The first time, entries of the last five seconds come again; `hash` tells which.
     #[serde(skip_serializing_if = "Option::is_none")]
     follow: Option<String>,
 }
@@ -96,6 +98,10 @@ struct Wanted {
 }
 
 impl Wanted {
+    fn about(&self) -> About {
+        self.subject.clone().map_or(About::Anything, About::Subject)
+    }
+
     fn has(&self, entry: &AuditEntry) -> bool {
         if self.subject.is_none() && self.event.is_none() {
             return true;
@@ -139,7 +145,7 @@ async fn older(
     settled: Timestamp,
     limit: usize,
 ) -> Result<Page, Problem> {
-    let about = wanted.subject.clone().map_or(About::Anything, About::Subject);
+    let about = wanted.about();
     let follow = cursor.is_none().then(|| {
         let first = Position { at: settled, writer: WriterId::from([0; 16]), sequence: 0 };
         first.to_string()
@@ -171,9 +177,9 @@ async fn newer(
     settled: Timestamp,
     limit: usize,
 ) -> Result<Page, Problem> {
-    let mut entries = Vec::new();
+    let (about, mut entries) = (wanted.about(), Vec::new());
     'scans: for _ in 0..SCANS {
-        let page = app.store.audit.after(&after, settled, SCAN).await?;
+        let page = app.store.audit.after(&about, &after, settled, SCAN).await?;
         for entry in &page {
             if entries.len() == limit {
                 break 'scans;

@@ -3,17 +3,12 @@ use model::{AuditEvent, Timestamp, WriterId};
 
 use super::Postgres;
 use crate::audit::{self, About, Audit, AuditEntry, Head, Position};
-use crate::rows::{audit_columns, audit_found_by, head_columns, with_chains};
+use crate::rows::{audit_columns, head_columns, with_chains};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
-const APPEND: &str = concat!(
-    "INSERT INTO audit (",
-    audit_columns!(),
-    ", ",
-    audit_found_by!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-);
+const APPEND: &str =
+    concat!("INSERT INTO audit (", audit_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
 const HEAD: &str =
     concat!("SELECT ", head_columns!(), " FROM audit WHERE writer = $1 ORDER BY sequence DESC LIMIT 1");
 const HEADS: &str = concat!(
@@ -41,12 +36,20 @@ macro_rules! newest {
 const NEWEST: &str = newest!("");
 const NEWEST_OF_SUBJECT: &str = newest!(" AND subject = $5");
 const NEWEST_OF_CONNECTION: &str = newest!(" AND subject = $5 AND integration = $6");
-const AFTER: &str = concat!(
-    "SELECT ",
-    audit_columns!(),
-    " FROM audit WHERE (at, writer, sequence) > ($1, $2, $3) AND at <= $4 \
-     ORDER BY at, writer, sequence LIMIT $5"
-);
+macro_rules! after {
+    ($about:literal) => {
+        concat!(
+            "SELECT ",
+            audit_columns!(),
+            " FROM audit WHERE (at, writer, sequence) > ($1, $2, $3) AND at <= $4",
+            $about,
+            " ORDER BY at, writer, sequence LIMIT $5"
+        )
+    };
+}
+const AFTER: &str = after!("");
+const AFTER_OF_SUBJECT: &str = after!(" AND subject = $6");
+const AFTER_OF_CONNECTION: &str = after!(" AND subject = $6 AND integration = $7");
 const CHAIN: &str = concat!(
     "SELECT ",
     audit_columns!(),
@@ -76,10 +79,20 @@ impl Audit for Postgres {
         self.all(sql, &value::trail(about, before, limit), rows::audit_entry).await
     }
 
-    async fn after(&self, position: &Position, until: Timestamp, limit: u32) -> Result<Vec<AuditEntry>> {
-        let Position { at, writer, sequence } = *position;
-        let values = [at.into(), Value::word(writer), sequence.into(), until.into(), i64::from(limit).into()];
-        self.all(AFTER, &values, rows::audit_entry).await
+    async fn after(
+        &self,
+        about: &About,
+        position: &Position,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>> {
+        let sql = match about {
+            About::Anything => AFTER,
+            About::Subject(_) => AFTER_OF_SUBJECT,
+            About::Connection(..) => AFTER_OF_CONNECTION,
+        };
+        let values = value::trail_after(about, position, until, limit);
+        self.all(sql, &values, rows::audit_entry).await
     }
 
     async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
@@ -104,7 +117,7 @@ impl Postgres {
 
     async fn add(&self, head: Option<&Head>, event: &AuditEvent) -> Result<Head> {
         let entry = AuditEntry::after(self.chain, head, event)?;
-        self.execute(APPEND, &value::audit_entry(&entry, event)?).await?;
+        self.execute(APPEND, &value::audit_entry(&entry)?).await?;
         Ok(entry.head())
     }
 }

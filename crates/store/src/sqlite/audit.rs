@@ -4,17 +4,12 @@ use rusqlite::Connection as Database;
 
 use super::{Sqlite, all, execute, find};
 use crate::audit::{self, About, Audit, AuditEntry, Head, Position};
-use crate::rows::{audit_columns, audit_found_by, head_columns, with_chains};
+use crate::rows::{audit_columns, head_columns, with_chains};
 use crate::value::{self, Value};
 use crate::{Result, rows};
 
-const APPEND: &str = concat!(
-    "INSERT INTO audit (",
-    audit_columns!(),
-    ", ",
-    audit_found_by!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-);
+const APPEND: &str =
+    concat!("INSERT INTO audit (", audit_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
 const HEAD: &str =
     concat!("SELECT ", head_columns!(), " FROM audit WHERE writer = ?1 ORDER BY sequence DESC LIMIT 1");
 const HEADS: &str = concat!(
@@ -42,12 +37,20 @@ macro_rules! newest {
 const NEWEST: &str = newest!("");
 const NEWEST_OF_SUBJECT: &str = newest!(" AND subject = ?5");
 const NEWEST_OF_CONNECTION: &str = newest!(" AND subject = ?5 AND integration = ?6");
-const AFTER: &str = concat!(
-    "SELECT ",
-    audit_columns!(),
-    " FROM audit WHERE (at, writer, sequence) > (?1, ?2, ?3) AND at <= ?4 \
-     ORDER BY at, writer, sequence LIMIT ?5"
-);
+macro_rules! after {
+    ($about:literal) => {
+        concat!(
+            "SELECT ",
+            audit_columns!(),
+            " FROM audit WHERE (at, writer, sequence) > (?1, ?2, ?3) AND at <= ?4",
+            $about,
+            " ORDER BY at, writer, sequence LIMIT ?5"
+        )
+    };
+}
+const AFTER: &str = after!("");
+const AFTER_OF_SUBJECT: &str = after!(" AND subject = ?6");
+const AFTER_OF_CONNECTION: &str = after!(" AND subject = ?6 AND integration = ?7");
 const CHAIN: &str = concat!(
     "SELECT ",
     audit_columns!(),
@@ -81,10 +84,20 @@ impl Audit for Sqlite {
         self.scan(move |database| all(database, sql, &values, rows::audit_entry)).await
     }
 
-    async fn after(&self, position: &Position, until: Timestamp, limit: u32) -> Result<Vec<AuditEntry>> {
-        let Position { at, writer, sequence } = *position;
-        let values = [at.into(), Value::word(writer), sequence.into(), until.into(), i64::from(limit).into()];
-        self.scan(move |database| all(database, AFTER, &values, rows::audit_entry)).await
+    async fn after(
+        &self,
+        about: &About,
+        position: &Position,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>> {
+        let sql = match about {
+            About::Anything => AFTER,
+            About::Subject(_) => AFTER_OF_SUBJECT,
+            About::Connection(..) => AFTER_OF_CONNECTION,
+        };
+        let values = value::trail_after(about, position, until, limit);
+        self.scan(move |database| all(database, sql, &values, rows::audit_entry)).await
     }
 
     async fn chain(&self, writer: &WriterId, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
@@ -112,6 +125,32 @@ fn own_head(database: &Database, writer: WriterId, clock: &dyn Clock) -> Result<
 
 fn add(database: &Database, writer: WriterId, head: Option<&Head>, event: &AuditEvent) -> Result<Head> {
     let entry = AuditEntry::after(writer, head, event)?;
-    execute(database, APPEND, &value::audit_entry(&entry, event)?)?;
+    execute(database, APPEND, &value::audit_entry(&entry)?)?;
     Ok(entry.head())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::file;
+
+    #[test]
+    fn each_way_to_read_the_trail_is_an_index_in_its_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        file::bring_up_to_date(&path, crate::Migrate::AtStart).unwrap();
+        let database = file::connect(&path).unwrap();
+        for (sql, index) in [
+            (NEWEST_OF_SUBJECT, "audit_by_subject (subject=?"),
+            (AFTER_OF_SUBJECT, "audit_by_subject (subject=?"),
+            (NEWEST_OF_CONNECTION, "audit_by_connection (subject=? AND integration=?"),
+            (AFTER_OF_CONNECTION, "audit_by_connection (subject=? AND integration=?"),
+        ] {
+            let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps: Vec<String> =
+                plan.raw_query().mapped(|row| row.get("detail")).collect::<rusqlite::Result<_>>().unwrap();
+            let plan = steps.join("; ");
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+    }
 }

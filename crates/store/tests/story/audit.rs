@@ -115,6 +115,29 @@ pub(crate) async fn an_entry_that_is_dated_anew_is_named(world: &World) {
     );
 }
 
+pub(crate) async fn an_entry_that_is_filed_under_another_is_named(world: &World) {
+    let about = event("connection.created", 1).subject(&"anna".parse().unwrap()).target("github");
+    world.one.audit.append(&about).await.unwrap();
+    world.one.audit.append(&event("test.one", 2)).await.unwrap();
+    let Head { writer, .. } = verified(&world.one).await.remove(0);
+    let audit = world.one.audit.as_ref();
+    for (column, value, sequence) in
+        [("subject", "'bert'", 2), ("integration", "'slack'", 2), ("subject", "'anna'", 3)]
+    {
+        let found = format!("(SELECT {column} FROM audit WHERE sequence = {sequence})");
+        let before = world.texts(&format!("SELECT COALESCE({found}, '')")).await.remove(0);
+        world.sql(&format!("UPDATE audit SET {column} = {value} WHERE sequence = {sequence}")).await;
+        assert_eq!(verify_trail(audit).await.unwrap(), [Broken::Changed { writer, sequence }], "{column}");
+        world
+            .sql(&format!("UPDATE audit SET {column} = NULLIF('{before}', '') WHERE sequence = {sequence}"))
+            .await;
+        verified(&world.one).await;
+    }
+    // As the entries of the schema before are.
+    world.sql("UPDATE audit SET subject = NULL, integration = NULL").await;
+    verified(&world.one).await;
+}
+
 pub(crate) async fn a_chain_is_listed_once_however_often_others_begin(world: &World) {
     let restarts = 6;
     for second in 0..restarts {
@@ -204,14 +227,27 @@ pub(crate) async fn the_trail_is_followed_from_a_position_until_an_instant(world
     let all: Vec<_> = world.one.audit.newest(&About::Anything, None, 100).await.unwrap();
     let mut expected: Vec<_> = all.iter().map(AuditEntry::position).filter(|p| p.at <= at(7)).collect();
     expected.sort();
+    let beginning = expected[0];
     let (mut found, mut after) = (Vec::new(), expected[2]);
     loop {
-        let page = world.two.audit.after(&after, at(7), 3).await.unwrap();
+        let page = world.two.audit.after(&About::Anything, &after, at(7), 3).await.unwrap();
         let Some(last) = page.last() else { break };
         after = last.position();
         found.extend(page.iter().map(AuditEntry::position));
     }
     assert_eq!(found, expected[3..]);
+
+    let anna: SubjectId = "anna".parse().unwrap();
+    let of_anna = event("connection.created", 3).subject(&anna).target("github");
+    world.one.audit.append(&of_anna).await.unwrap();
+    for (about, expected) in [
+        (About::Subject(anna.clone()), 1),
+        (About::Connection(anna.clone(), "github".parse().unwrap()), 1),
+        (About::Connection(anna, "slack".parse().unwrap()), 0),
+    ] {
+        let page = world.two.audit.after(&about, &beginning, at(7), 3).await.unwrap();
+        assert_eq!(page.len(), expected, "{about:?}");
+    }
     for text in [
         "",
         "1",

@@ -75,6 +75,7 @@ told! {
     audit: two_writers_keep_two_chains_that_hold, a_chain_begins_with_what_it_found,
         a_changed_a_missing_and_a_cut_off_entry_are_named, a_chain_goes_on_after_a_restart,
         an_end_that_is_removed_while_its_writer_lives_is_missed, an_entry_that_is_dated_anew_is_named,
+        an_entry_that_is_filed_under_another_is_named,
         a_chain_is_listed_once_however_often_others_begin,
         the_trail_is_read_backwards_page_by_page_by_whom_it_is_about,
         the_trail_is_followed_from_a_position_until_an_instant;

@@ -223,8 +223,8 @@ impl Play<'_> {
             holder: self.driver.refreshing.holder,
             lease: LEASE,
             step: 1 + i64::from(u32::from_le_bytes(vault::random::octets())),
-            aside: plane.parts.keys.seal(&id, &token),
-            stand_in: plane.parts.keys.seal(&id, &stand_in(&token)),
+            aside: plane.parts.keys.seal(&id, &token)?,
+            stand_in: plane.parts.keys.seal(&id, &stand_in(&token))?,
             by: self.by.to_string(),
         };
         drop(token);
