@@ -110,6 +110,12 @@ impl Problem {
         language.text(self.code.word(), &self.borrowed())
     }
 
+    /// The same as the heading of a page, which has no full stop.
+    pub(crate) fn heading(&self, language: Language) -> String {
+        let title = self.title(language);
+        title.strip_suffix('.').map_or(title.clone(), str::to_owned)
+    }
+
     /// The sentence that says what to do.
     pub fn detail(&self, language: Language) -> String {
         language.text(&format!("{}.detail", self.code), &self.borrowed())

@@ -35,10 +35,26 @@ macro_rules! pages {
 pages! {
     onboarding_empty, PICTURED, "Connect one tool to go on.", |stage| stage.onboarding().await;
     onboarding_one_connected, PICTURED, "Connected as anna", |stage| connected(&stage).await;
+    onboarding_to_come, UNPICTURED, "Coming soon", |stage| stage.onboarding_to_all().await;
+    onboarding_disconnect, UNPICTURED, "Disconnect GitHub?", |stage| {
+        connected(&stage).await;
+        stage.open("/portal/onboarding#disconnect-github").await;
+    };
     onboarding_error, PICTURED, "You chose not to allow it", |stage| {
         connected(&stage).await;
         stage.ask("google_workspace").await;
         stage.decide("deny").await;
+    };
+    settings_empty, UNPICTURED, "What you connect stands here", |stage| stage.settings().await;
+    settings, PICTURED, "Disconnect GitHub?", |stage| {
+        stage.settings().await;
+        stage.connect("atlassian", ANNA).await;
+        stage.connect("microsoft", ANNA).await;
+        stage.connect("github", ANNA).await;
+        stage.loses("outlook").await;
+        stage.pass(Duration::from_mins(18));
+        stage.open("/portal/settings?tab=integrations").await;
+        stage.press("#github a[data-opens]").await;
     };
     account_question, PICTURED, "Which account?", |stage| {
         connected(&stage).await;
@@ -60,13 +76,17 @@ pages! {
         connected(&stage).await;
         stage.press(".advance button:enabled").await;
     };
+    stripe_done, UNPICTURED, "Stripe is connected", |stage| stage.open("/onboard-client/done").await;
+    cookies_needed, UNPICTURED, "Your browser keeps no cookies", |stage| {
+        stage.open("/portal/onboarding?entered=true").await;
+    };
     error, PICTURED, "invalid_state", |stage| stage.open("/api/oauth/callback?state=x").await;
     sandbox_consent, PICTURED, "access to your account at GitHub (played by the sandbox)", |stage| {
         stage.onboarding().await;
         stage.ask("github").await;
     };
     sandbox_consent_microsoft, UNPICTURED, "Send mail in your name", |stage| {
-        let link = stage.world.auth_url("provider=outlook").await;
+        let link = stage.world.auth_url("group=microsoft").await;
         stage.open(&link).await;
     };
     sandbox_stripe, PICTURED, "Set up payments with Rowan", |stage| {
@@ -94,6 +114,25 @@ async fn connected(stage: &Stage) {
     stage.pass(Duration::from_mins(2));
     stage.open("/portal/onboarding").await;
     says(&stage.window, "Connected as anna").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn theme() {
+    let folder = tempfile::tempdir().unwrap();
+    let logo = folder.path().join("logo.svg");
+    let picture = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 80 28'><rect width='80' height='28' fill='#7a2048'/></svg>";
+    std::fs::write(&logo, picture).unwrap();
+    // As pale and as dark as the page takes them.
+    let theme = format!(
+        "[portal.theme]\nlogo = \"{}\"\n[portal.theme.light]\naccent = \"#7f63b5\"\n\
+         [portal.theme.dark]\naccent = \"#8c78b6\"\naccent_ink = \"#0c0812\"\n",
+        logo.display()
+    );
+    let Some(stage) = Stage::with(&theme).await else { return };
+    connected(&stage).await;
+    stage.ask("google_workspace").await;
+    stage.decide("deny").await;
+    stage.shows("theme", "You chose not to allow it", UNPICTURED).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
