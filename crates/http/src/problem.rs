@@ -112,8 +112,11 @@ impl Problem {
 
     /// The same as the heading of a page, which has no full stop.
     pub(crate) fn heading(&self, language: Language) -> String {
-        let title = self.title(language);
-        title.strip_suffix('.').map_or(title.clone(), str::to_owned)
+        let mut title = self.title(language);
+        if title.ends_with('.') {
+            title.pop();
+        }
+        title
     }
 
     /// The sentence that says what to do.
