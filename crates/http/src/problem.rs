@@ -110,6 +110,15 @@ impl Problem {
         language.text(self.code.word(), &self.borrowed())
     }
 
+    /// The same as the heading of a page, which has no full stop.
+    pub(crate) fn heading(&self, language: Language) -> String {
+        let mut title = self.title(language);
+        if title.ends_with('.') {
+            title.pop();
+        }
+        title
+    }
+
     /// The sentence that says what to do.
     pub fn detail(&self, language: Language) -> String {
         language.text(&format!("{}.detail", self.code), &self.borrowed())

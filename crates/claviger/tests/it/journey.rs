@@ -238,7 +238,7 @@ async fn somebody_elses_account_in_the_callback_is_refused_in_estonian() {
     assert_eq!((&before["status"], &before["stripeAccountId"]), (&json!("onboarding"), &Value::Null));
     let swapped = world.path(&format!("/connect/callback?state={state}&account={stolen}"));
     window.goto(&swapped).await.unwrap();
-    says(&window, "See on teine konto.").await;
+    says(&window, "See on teine konto").await;
     says(&window, "Vastuses on teine Stripe’i konto kui see, mis sinu jaoks tehti").await;
     says(&window, "Midagi ei muudetud. Ava oma kutse uuesti.").await;
     says(&window, "account_mismatch").await;
@@ -281,7 +281,7 @@ async fn two_browsers_with_one_link_link_once() {
         ends.push((status(window).await, window.find(By::Css("h1")).await.unwrap().text().await.unwrap()));
     }
     ends.sort();
-    let expected = [(200, "Stripe is connected"), (400, "This sign-in is not valid any more.")];
+    let expected = [(200, "Stripe is connected"), (400, "This sign-in is not valid any more")];
     assert_eq!(ends, expected.map(|(status, title)| (status, title.to_owned())));
     let made = accounts(&world).await;
     assert_eq!(made.len(), 1, "{made:?}");
@@ -343,7 +343,7 @@ async fn tools_are_connected_by_invitation() {
         window.goto(world.path("/portal/onboarding")).await.unwrap();
         says(&window, "portal_session_needed").await;
         window.goto(&link).await.unwrap();
-        says(&window, "This is done.").await;
+        says(&window, "This is done").await;
         is_sound(&window, "en").await;
     }
     nothing_was_blocked(&window).await;
@@ -365,7 +365,7 @@ async fn an_expired_invitation_mails_a_new_link_which_works() {
         world.pass(WEEK);
         assert_eq!(session_of(&world, &session).await["status"], "expired");
         window.goto(&old).await.unwrap();
-        says(&window, "See link on aegunud.").await;
+        says(&window, "See link on aegunud").await;
         says(&window, "invitation_expired").await;
         assert_eq!(status(&window).await, 400);
         is_sound(&window, "et").await;

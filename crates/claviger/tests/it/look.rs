@@ -34,16 +34,32 @@ macro_rules! pages {
 
 pages! {
     onboarding_empty, PICTURED, "Connect one tool to go on.", |stage| stage.onboarding().await;
-    onboarding_one_connected, PICTURED, "Connected as anna", |stage| connected(&stage).await;
+    onboarding_one_connected, PICTURED, "Connected as anna@example.com", |stage| connected(&stage).await;
+    onboarding_to_come, UNPICTURED, "Coming soon", |stage| stage.onboarding_to_all().await;
+    onboarding_disconnect, UNPICTURED, "Disconnect Atlassian?", |stage| {
+        connected(&stage).await;
+        stage.open("/portal/onboarding#disconnect-atlassian").await;
+    };
     onboarding_error, PICTURED, "You chose not to allow it", |stage| {
         connected(&stage).await;
-        stage.ask("google_workspace").await;
+        stage.ask("microsoft").await;
         stage.decide("deny").await;
     };
-    account_question, PICTURED, "Which account?", |stage| {
+    settings_empty, UNPICTURED, "What you connect stands here", |stage| stage.settings().await;
+    settings, PICTURED, "Disconnect GitHub?", |stage| {
+        stage.settings().await;
+        stage.connect("atlassian", ANNA).await;
+        stage.connect("microsoft", ANNA).await;
+        stage.connect("github", ANNA).await;
+        stage.loses("outlook").await;
+        stage.pass(Duration::from_mins(18));
+        stage.open("/portal/settings?tab=integrations").await;
+        stage.press("#github a[data-opens]").await;
+    };
+    account_question, PICTURED, "You just signed in to Atlassian as jaan", |stage| {
         connected(&stage).await;
-        stage.world.control_app("github", &json!({"account": "jaan@example.com"})).await;
-        let link = stage.world.auth_url("provider=github").await;
+        stage.world.control_app("atlassian", &json!({"account": "jaan@example.com"})).await;
+        let link = stage.world.auth_url("group=atlassian").await;
         stage.open(&link).await;
         stage.decide("approve").await;
     };
@@ -51,14 +67,18 @@ pages! {
         let link = stage.invite(Some(ANNA)).await;
         stage.open(&link).await;
     };
-    invitation_expired, PICTURED, "Email me a new link", |stage| {
+    invitation_expired, UNPICTURED, "Email me a new link", |stage| {
         let link = stage.invite(Some(ANNA)).await;
         stage.pass(WEEK);
         stage.open(&link).await;
     };
-    done, PICTURED, "You are done", |stage| {
+    done, UNPICTURED, "You are done", |stage| {
         connected(&stage).await;
         stage.press(".advance button:enabled").await;
+    };
+    stripe_done, UNPICTURED, "Stripe is connected", |stage| stage.open("/onboard-client/done").await;
+    cookies_needed, UNPICTURED, "Your browser keeps no cookies", |stage| {
+        stage.open("/portal/onboarding?entered=true").await;
     };
     error, PICTURED, "invalid_state", |stage| stage.open("/api/oauth/callback?state=x").await;
     sandbox_consent, PICTURED, "access to your account at GitHub (played by the sandbox)", |stage| {
@@ -66,15 +86,15 @@ pages! {
         stage.ask("github").await;
     };
     sandbox_consent_microsoft, UNPICTURED, "Send mail in your name", |stage| {
-        let link = stage.world.auth_url("provider=outlook").await;
+        let link = stage.world.auth_url("group=microsoft").await;
         stage.open(&link).await;
     };
-    sandbox_stripe, PICTURED, "Set up payments with Rowan", |stage| {
+    sandbox_stripe, UNPICTURED, "Set up payments with Rowan", |stage| {
         stage.stripe(&json!({"platforms": {"acct_platformsandbox": {"name": "Rowan"}}})).await;
         let link = stage.invite_to_stripe().await;
         stage.open(&link).await;
     };
-    sandbox_error, PICTURED, "This app may not return there", |stage| {
+    sandbox_error, UNPICTURED, "This app may not return there", |stage| {
         let query = "client_id=claviger&response_type=code&redirect_uri=https%3A%2F%2Felsewhere.example%2Fcallback";
         stage.open(&stage.sandbox(&format!("/oauth/authorize?{query}"))).await;
     };
@@ -87,13 +107,32 @@ const ANNA: &str = "anna@example.com";
 /// How long an invitation lives.
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// Anna has connected GitHub, two minutes ago.
+/// Anna has connected Atlassian, two minutes ago.
 async fn connected(stage: &Stage) {
     stage.onboarding().await;
-    stage.connect("github", ANNA).await;
+    stage.connect("atlassian", ANNA).await;
     stage.pass(Duration::from_mins(2));
     stage.open("/portal/onboarding").await;
-    says(&stage.window, "Connected as anna").await;
+    says(&stage.window, "Connected as anna@example.com").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn theme() {
+    let folder = tempfile::tempdir().unwrap();
+    let logo = folder.path().join("logo.svg");
+    let picture = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 80 28'><rect width='80' height='28' fill='#7a2048'/></svg>";
+    std::fs::write(&logo, picture).unwrap();
+    // As pale and as dark as the page takes them.
+    let theme = format!(
+        "[portal.theme]\nlogo = \"{}\"\n[portal.theme.light]\naccent = \"#7f63b5\"\n\
+         [portal.theme.dark]\naccent = \"#8c78b6\"\naccent_ink = \"#0c0812\"\n",
+        logo.display()
+    );
+    let Some(stage) = Stage::with(&theme).await else { return };
+    connected(&stage).await;
+    stage.ask("microsoft").await;
+    stage.decide("deny").await;
+    stage.shows("theme", "You chose not to allow it", UNPICTURED).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

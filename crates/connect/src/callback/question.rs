@@ -24,7 +24,7 @@ const SETTLE_AFTER: Duration = Duration::from_mins(5);
 /// What the person is asked.
 #[derive(Debug)]
 pub struct Asked {
-    /// The integration's name.
+    /// The name of the integration, or of the group that the consent was for.
     pub integration: String,
     /// The account whose place it would take.
     pub before: Account,
@@ -56,11 +56,10 @@ impl Connect {
         let accounts = self.consents_before(&question).await?.into_iter().filter_map(|(old, _)| old.account);
         let before = accounts.into_iter().find(|account| account.id != after.id);
         let attempt = &question.attempt;
-        Ok(Asked {
-            integration: self.entry(&attempt.provider)?.display_name.clone(),
-            before: before.ok_or(Error::InvalidTicket)?,
-            after,
-        })
+        let entry = self.entry(&attempt.provider)?;
+        let group = self.group_of(attempt);
+        let name = group.as_ref().and_then(|group| self.group_name(group)).unwrap_or(&entry.display_name);
+        Ok(Asked { integration: name.to_owned(), before: before.ok_or(Error::InvalidTicket)?, after })
     }
 
     /// Does what the person has answered, once, and says where the browser goes.

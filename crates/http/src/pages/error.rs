@@ -72,7 +72,7 @@ fn with_description(
     let template = Error {
         language,
         product: &app.brand,
-        title: problem.title(language),
+        title: problem.heading(language),
         detail: problem.advice(language, &app.brand),
         description,
         code: problem.code.word(),

@@ -43,6 +43,7 @@ struct Invitation<'a> {
 struct Expired<'a> {
     language: Language,
     product: &'a Brand,
+    title: String,
     action: &'a str,
     code: &'static str,
     reference: String,
@@ -196,6 +197,7 @@ fn expired(app: &App, headers: &HeaderMap, action: &str, context: RequestContext
     let template = Expired {
         language,
         product: &app.brand,
+        title: Problem::new(ProblemCode::InvitationExpired).heading(language),
         action,
         code: ProblemCode::InvitationExpired.word(),
         reference: context.id.to_string(),

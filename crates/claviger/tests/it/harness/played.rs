@@ -15,6 +15,31 @@ pub(crate) fn app(table: &str, client_id: &str) -> String {
     format!("[{table}]\nclient_id = \"{client_id}\"\nclient_secret = \"{client_id}-secret\"\n")
 }
 
+/// The entries of the four providers of the onboarding page at the sandbox's address, in one file.
+pub(crate) fn four_tools(sandbox: &str) -> String {
+    let mut all = toml::Table::new();
+    for id in ["github", "google_workspace", "jira", "outlook"] {
+        // The entry of one member brings those of the whole group.
+        let file = elsewhere(&id.parse().unwrap(), sandbox).unwrap();
+        for (table, more) in file.parse::<toml::Table>().unwrap() {
+            let own = all.entry(table).or_insert_with(|| Vec::<toml::Value>::new().into());
+            own.as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+        }
+    }
+    toml::to_string(&all).unwrap()
+}
+
+/// The sandbox's apps for them.
+pub(crate) fn four_apps() -> String {
+    let apps = [
+        app("integrations.github", "github"),
+        app("integrations.google_workspace", "google"),
+        app("groups.atlassian", "atlassian"),
+        app("groups.microsoft", "microsoft") + "members = [\"outlook\", \"teams\", \"onedrive\"]\n",
+    ];
+    apps.concat()
+}
+
 impl World {
     /// A server that knows the provider of that id, with its group, at the sandbox's address.
     pub(crate) async fn playing(database: Option<String>, id: &str, lines: &str) -> Self {
@@ -24,24 +49,7 @@ impl World {
 
     /// A server that knows the four providers of the onboarding page, which the sandbox plays; people are asked there.
     pub(crate) async fn with_four_tools(database: Option<String>, lines: &str) -> Self {
-        let apps = [
-            app("integrations.github", "github"),
-            app("integrations.google_workspace", "google"),
-            app("groups.atlassian", "atlassian"),
-            app("groups.microsoft", "microsoft") + "members = [\"outlook\", \"teams\", \"onedrive\"]\n",
-        ];
-        let entries = |sandbox: &str| {
-            let mut all = toml::Table::new();
-            for id in ["github", "google_workspace", "jira", "outlook"] {
-                let file = elsewhere(&id.parse().unwrap(), sandbox).unwrap();
-                for (table, more) in file.parse::<toml::Table>().unwrap() {
-                    let own = all.entry(table).or_insert_with(|| Vec::<toml::Value>::new().into());
-                    own.as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
-                }
-            }
-            toml::to_string(&all).unwrap()
-        };
-        let world = Self::knowing_at(database, entries, &format!("{lines}{}", apps.concat())).await;
+        let world = Self::knowing_at(database, four_tools, &format!("{lines}{}", four_apps())).await;
         world.control(&json!({ "approve": "ask" })).await;
         world
     }

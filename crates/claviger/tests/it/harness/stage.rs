@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use axum::http::Method;
 use model::Timestamp;
-use provider::catalog::elsewhere;
 use serde_json::json;
 use thirtyfour::prelude::*;
-use toml::{Table, Value};
 
 use super::chromium::{click, is_sound, says, shape, window};
 use super::look::{axe, findings, loaded, noise, whole_picture};
-use super::played::app;
+use super::played::{four_apps, four_tools};
 use super::{Browser, World};
 
 /// 21 November 2026, 09:30 UTC.
@@ -28,16 +26,8 @@ const NARROWEST: u32 = 320;
 /// The most that a page may weigh with all that it loads, in octets.
 const MAX_WEIGHT: u64 = 60_000;
 
-/// The members of the four tools, with the sandbox's apps for them.
-const TOOLS: [(&str, &str); 7] = [
-    ("github", "github"),
-    ("jira", "atlassian"),
-    ("confluence", "atlassian"),
-    ("outlook", "microsoft"),
-    ("teams", "microsoft"),
-    ("onedrive", "microsoft"),
-    ("google_workspace", "google"),
-];
+/// The members of the four tools.
+const TOOLS: [&str; 7] = ["github", "jira", "confluence", "outlook", "teams", "onedrive", "google_workspace"];
 
 /// A server, and a person who reads English at first.
 pub(crate) struct Stage {
@@ -59,34 +49,24 @@ fn picture_name(page: &str, width: u32, dark: bool) -> String {
     format!("{page}-{width}-{}", if dark { "dark" } else { "light" })
 }
 
-/// The entries of the four tools at the sandbox's address, in one file.
-fn played(sandbox: &str) -> String {
-    let mut file = Table::new();
-    // The entry of one member brings those of the whole group.
-    for id in ["github", "jira", "outlook", "google_workspace"] {
-        let entries: Table = elsewhere(&id.parse().unwrap(), sandbox).unwrap().parse().unwrap();
-        for (kind, rows) in entries {
-            let all = file.entry(kind).or_insert(Value::Array(Vec::new())).as_array_mut().unwrap();
-            all.extend(rows.as_array().unwrap().iter().cloned());
-        }
-    }
-    file.to_string()
-}
-
 impl Stage {
     /// Nobody has connected anything yet. `None` where there is no Chromium or no axe-core.
     pub(crate) async fn start() -> Option<Self> {
+        Self::with("").await
+    }
+
+    /// The same with these lines in the configuration besides.
+    pub(crate) async fn with(lines: &str) -> Option<Self> {
         let (axe, window) = (axe()?, window("en").await?);
         shape(&window, 1280, false).await;
-        let tools: String =
-            TOOLS.iter().map(|(id, client_id)| app(&format!("integrations.{id}"), client_id)).collect();
-        let tools =
-            tools.replacen("github-secret\"\n", "github-secret\"\nscopes = [\"read:user\", \"repo\"]\n", 1);
+        let asked = "github-secret\"\nscopes = [\"read:user\", \"repo\"]\n";
+        let tools = four_apps().replacen("github-secret\"\n", asked, 1);
         let lines = format!(
             "product_name = \"Rowan\"\n{tools}[mail]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"hello@rowan.example\"\n\
-             [stripe]\nsecret_key = \"sk_test_sandbox\"\napi_base = \"{{sandbox}}\"\n"
+             [stripe]\nsecret_key = \"sk_test_sandbox\"\napi_base = \"{{sandbox}}\"\n\
+             [portal]\ncoming_soon = [\"zoom\"]\n{lines}"
         );
-        let world = World::standing_at(NOW, played, &lines).await;
+        let world = World::standing_at(NOW, four_tools, &lines).await;
         let rowan = ["github", "atlassian", "microsoft", "google"].map(|id| {
             let secret = format!("{id}-secret");
             (id, json!({"name": "Rowan", "profile": id, "clientSecret": secret, "anyLoopback": true}))
@@ -97,8 +77,7 @@ impl Stage {
 
     /// Somebody is invited to the four tools. Answers the link, which is mailed if there is an address.
     pub(crate) async fn invite(&self, email: Option<&str>) -> String {
-        let integrations = TOOLS.map(|(id, _)| id);
-        let mut body = json!({"subject": "client-7", "page": "onboarding", "integrations": integrations});
+        let mut body = json!({"subject": "client-7", "page": "onboarding", "integrations": TOOLS});
         if let Some(email) = email {
             body["email"] = email.into();
         }
@@ -129,6 +108,25 @@ impl Stage {
         self.open(&link).await;
     }
 
+    /// The same to everything that there is, and to what is announced.
+    pub(crate) async fn onboarding_to_all(&self) {
+        let link = self.invited(&json!({"subject": "client-7", "page": "onboarding"})).await;
+        self.open(&link).await;
+    }
+
+    /// The same to the settings page.
+    pub(crate) async fn settings(&self) {
+        let body = json!({"subject": "client-7", "page": "settings", "integrations": TOOLS});
+        let link = self.invited(&body).await;
+        self.open(&link).await;
+    }
+
+    /// The provider ends what it gave to this integration.
+    pub(crate) async fn loses(&self, integration: &str) {
+        self.world.control(&json!({"fail": {"kind": "invalid_grant", "times": 1}})).await;
+        self.world.post_of(&format!("{integration}/refresh"), &json!({})).await.expect(409);
+    }
+
     /// Presses Connect at a tool of the onboarding page, and is asked by its provider.
     pub(crate) async fn ask(&self, tool: &str) {
         click(&self.window, &format!("form[action$='/{tool}/connect'] button")).await;
@@ -147,7 +145,8 @@ impl Stage {
 
     /// Goes through the consent of a tool, as somebody with this account there.
     pub(crate) async fn connect(&self, tool: &str, account: &str) {
-        self.world.control_app(tool, &json!({ "account": account })).await;
+        // The sandbox's app has the provider's name.
+        self.world.control_app(tool.trim_end_matches("_workspace"), &json!({ "account": account })).await;
         self.ask(tool).await;
         self.decide("approve").await;
         says(&self.window, "Connected").await;
@@ -181,7 +180,8 @@ impl Stage {
         let noise = noise(window).await;
         assert!(noise.is_empty(), "the console of {page} says {noise:#?}");
         let loaded = loaded(window).await;
-        let own = loaded.foreign.is_empty() && loaded.stylesheets == 1;
+        // One of ours, and the product's colours.
+        let own = loaded.foreign.is_empty() && (1..=2).contains(&loaded.stylesheets);
         assert!(own && (1..MAX_WEIGHT).contains(&loaded.weight), "{page}: {loaded:?}");
         let page = page.replace('_', "-");
         for width in WIDTHS.into_iter().chain([NARROWEST]) {

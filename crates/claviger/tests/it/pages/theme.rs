@@ -90,7 +90,12 @@ fn a_theme_that_could_not_be_seen_or_is_none_stops_the_start_and_says_how_to_men
         ("[portal.theme.light]\naccent = \"#aabbcc\"\n".to_owned(), &["accent_ink", "1.96:1", "4.5:1"]),
         (
             "[portal.theme.light]\naccent = \"#aabbcc\"\naccent_ink = \"#000000\"\n".to_owned(),
-            &["portal.theme.light.accent", "1.86:1", "3:1", "darker"],
+            &["portal.theme.light.accent", "1.86:1", "4.5:1", "darker"],
+        ),
+        // Enough for an edge, not for a link.
+        (
+            "[portal.theme.light]\naccent = \"#808080\"\naccent_ink = \"#000000\"\n".to_owned(),
+            &["portal.theme.light.accent", "3.75:1", "4.5:1"],
         ),
         ("[portal.theme.dark]\naccent = \"#201010\"\n".to_owned(), &["portal.theme.dark.accent"]),
         (

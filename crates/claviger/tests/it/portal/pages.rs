@@ -142,7 +142,7 @@ configured_on_both_stores! { lines();
         onboarding(&world, &browser).await.expect(200);
         world.pass(MOMENT);
         let away = onboarding(&world, &browser).await.expect(401);
-        assert!(away.body.contains("Please open your link again."), "{}", away.body);
+        assert!(away.body.contains("Please open your link again</h1>"), "{}", away.body);
         press(&world, &browser, "sandbox/connect").await.expect(401);
         // Nobody is let in without a link, either: there is no demonstration here.
         let stranger = Browser::new();
