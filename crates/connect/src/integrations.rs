@@ -13,6 +13,7 @@ use provider::catalog::{Endpoints, Entry, Region};
 use provider::exchange::App;
 use store::credentials::Credential;
 use store::integrations::IntegrationRow;
+use tracing::warn;
 
 use crate::{Connect, Error, Result};
 
@@ -83,6 +84,12 @@ pub(crate) fn callback_id(id: &IntegrationId, entry: &Entry) -> String {
     entry.group.as_ref().map_or_else(|| id.to_string(), GroupId::to_string)
 }
 
+/// An integration that came through the API and whose catalog entry the operator has taken away since: it can't be used, and
+/// the others can.
+pub(crate) fn lacks_entry(row: &IntegrationRow) {
+    warn!(integration = %row.id, provider = %row.provider, "integration.lacks_entry");
+}
+
 /// An integration as the backend lists it.
 #[derive(Debug, Clone)]
 pub struct Listed {
@@ -140,10 +147,14 @@ pub struct NewIntegration {
 }
 
 impl Connect {
-    /// Every integration of the instance, by name.
+    /// Every integration of the instance, by name, but for those whose catalog entry is gone.
     pub async fn integrations(&self) -> Result<Vec<Listed>> {
         let mut listed = BTreeMap::new();
         for row in self.store().integrations.list(None).await? {
+            if self.entry(&row.provider).is_err() {
+                lacks_entry(&row);
+                continue;
+            }
             listed.insert(row.id.clone(), self.listed_row(row)?);
         }
         for (id, configured) in &self.parts.settings.integrations {

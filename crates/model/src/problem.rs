@@ -169,6 +169,8 @@ problem_codes! {
     CookiesNeeded => 400, "cookies_needed", None;
     /// The page needs a link that was opened in this browser.
     PortalSessionNeeded => 401, "portal_session_needed", None;
+    /// The page was shown to another session than the one that the browser has opened since.
+    SessionChanged => 409, "session_changed", None;
     // Stripe
     /// Stripe is not configured.
     StripeNotConfigured => 400, "stripe_not_configured", None;

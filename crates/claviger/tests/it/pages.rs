@@ -2,6 +2,7 @@
 
 mod onboarding;
 mod settings;
+mod tabs;
 mod theme;
 mod trouble;
 

@@ -14,6 +14,7 @@ use store::portal::PortalSession;
 
 use super::visit::offers;
 use crate::authorize::{Authorization, Request};
+use crate::integrations::lacks_entry;
 use crate::{Connect, Error, Result};
 
 /// What comes first on the page, in this order; the rest follows by name.
@@ -127,7 +128,7 @@ impl Connect {
         let mut connections = self.store().connections.list(&filter, None, MAX_CONNECTIONS).await?;
         connections.retain(|one| one.credential.is_some() && offers(session, &one.key.integration));
         let candidates = self.candidates(session, &connections).await?;
-        let mut buckets = self.grouped(candidates);
+        let mut buckets = self.grouped(candidates, session);
         buckets.sort_by_cached_key(|bucket| {
             let place = FIRST.iter().position(|first| *first == bucket.id).unwrap_or(FIRST.len());
             (place, bucket.name.to_lowercase(), bucket.id.clone())
@@ -213,7 +214,7 @@ impl Connect {
         })
     }
 
-    /// Everything that the session offers and that has an app or a connection.
+    /// Everything that has an app or one of these connections.
     async fn candidates(
         &self,
         session: &PortalSession,
@@ -226,7 +227,10 @@ impl Connect {
             found.insert(listed.id, Candidate { entry: Some(listed.entry), client_id });
         }
         for row in self.store().integrations.list(Some(&session.subject)).await? {
-            let entry = self.entry(&row.provider)?;
+            let Ok(entry) = self.entry(&row.provider) else {
+                lacks_entry(&row);
+                continue;
+            };
             let parameters = settings.integrations.get(&row.id).map(|configured| &configured.parameters);
             let filled = entry.endpoints(parameters.unwrap_or(&BTreeMap::new()), None).is_ok();
             let client_id = filled.then_some(row.client_id);
@@ -241,13 +245,18 @@ impl Connect {
         }
         found.retain(|id, candidate| {
             let connected = || connections.iter().any(|connection| connection.key.integration == *id);
-            offers(session, id) && (candidate.client_id.is_some() || connected())
+            candidate.client_id.is_some() || connected()
         });
         Ok(found)
     }
 
-    /// Members of a group that share an app become one bucket; everything else is one by itself.
-    fn grouped(&self, candidates: BTreeMap<IntegrationId, Candidate>) -> Vec<Bucket> {
+    /// Members of a group that share an app become one bucket; everything else is one by itself. What the session does not
+    /// offer is counted for that, since a consent for the group is refused all the same, and then left out.
+    fn grouped(
+        &self,
+        mut candidates: BTreeMap<IntegrationId, Candidate>,
+        session: &PortalSession,
+    ) -> Vec<Bucket> {
         let group_of = |candidate: &Candidate| candidate.entry.as_ref()?.group.clone();
         let mut apps: BTreeMap<GroupId, BTreeSet<String>> = BTreeMap::new();
         for candidate in candidates.values() {
@@ -255,6 +264,7 @@ impl Connect {
                 apps.entry(group).or_default().extend(candidate.client_id.clone());
             }
         }
+        candidates.retain(|id, _| offers(session, id));
         let mut candidates: Vec<_> = candidates.into_iter().collect();
         candidates.sort_by_key(|(_, candidate)| {
             let entry = candidate.entry.as_ref();

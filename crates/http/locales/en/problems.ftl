@@ -117,6 +117,9 @@ cookies_needed = Your browser keeps no cookies.
     .detail = Without them it can’t be told that you came with the link, so the page can’t be shown. Nothing is lost. Allow cookies for this address, then open your link again. If it works only once, ask for another.
 portal_session_needed = Please open your link again.
     .detail = You have been away for a while, or came without a link. Nothing is lost. Open the link that you were given, or ask for another.
+session_changed = Another link was opened.
+    .detail = The form names another portal session than the cookie does, or none. Nothing was changed.
+    .page = Another link to { $product } was opened in this browser meanwhile, so this page is not yours any more. Nothing was changed. Open your link again, or ask for another.
 
 # Stripe
 stripe_not_configured = Stripe is not set up here.

@@ -117,6 +117,9 @@ cookies_needed = Su brauser ei hoia küpsiseid.
     .detail = Ilma nendeta ei ole näha, et tulid lingiga, ja lehte ei saa näidata. Midagi ei läinud kaotsi. Luba selle aadressi küpsised ja ava oma link uuesti. Kui link töötab ainult ühe korra, küsi uus.
 portal_session_needed = Palun ava oma link uuesti.
     .detail = Sa olid mõnda aega eemal või tulid ilma lingita. Midagi ei läinud kaotsi. Ava sulle antud link või küsi uus.
+session_changed = Avati teine link.
+    .detail = Vorm nimetab teist portaali seanssi kui küpsis või ei nimeta ühtegi. Midagi ei muudetud.
+    .page = Vahepeal avati selles brauseris teine link ({ $product }) ja see leht ei ole enam sinu. Midagi ei muudetud. Ava oma link uuesti või küsi uus.
 
 # Stripe
 stripe_not_configured = Stripe ei ole siin seadistatud.

@@ -77,9 +77,14 @@ fn with_description(
         description,
         code: problem.code.word(),
         reference: request.to_string(),
-        may_go_back: has_session && problem.code != ProblemCode::PortalSessionNeeded,
+        may_go_back: has_session && !leads_elsewhere(problem.code),
     };
     let mut response = render(problem.status(), language, &template, Forms::Ours);
     problem.headers(response.headers_mut());
     response
+}
+
+/// Whether the portal's page is none, or not that of the person who reads this.
+const fn leads_elsewhere(code: ProblemCode) -> bool {
+    matches!(code, ProblemCode::PortalSessionNeeded | ProblemCode::SessionChanged)
 }

@@ -82,6 +82,26 @@ impl Browser {
     }
 
     pub(crate) async fn form(&self, url: impl AsRef<str>, fields: &[(&str, &str)]) -> Answer {
+        let session = self.portal_session(url.as_ref()).await;
+        let session = session.as_deref().map(|id| ("session", id));
+        let fields: Vec<(&str, &str)> = session.into_iter().chain(fields.iter().copied()).collect();
+        self.bare_form(url, &fields).await
+    }
+
+    /// What the form of a portal's page hides, as the page has it now.
+    pub(crate) async fn portal_session(&self, form: &str) -> Option<String> {
+        let mut page = Url::parse(form).unwrap();
+        let name = ["onboarding", "settings"]
+            .into_iter()
+            .find(|name| page.path().starts_with(&format!("/portal/{name}/")))?;
+        page.set_path(&format!("/portal/{name}"));
+        let page = self.get(&page).await.body;
+        let (_, rest) = page.split_once("name=\"session\" value=\"")?;
+        rest.split('"').next().map(str::to_owned)
+    }
+
+    /// A form with these fields and no others.
+    pub(crate) async fn bare_form(&self, url: impl AsRef<str>, fields: &[(&str, &str)]) -> Answer {
         let url = url.as_ref();
         let origin = Url::parse(url).unwrap().origin().ascii_serialization();
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();

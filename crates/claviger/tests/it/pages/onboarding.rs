@@ -239,3 +239,39 @@ async fn a_bucket_of_which_a_part_is_missing_or_broken_says_so() {
     }
     assert!(broken.contains(" disabled"), "nothing works: {broken}");
 }
+
+#[tokio::test]
+async fn a_narrowed_session_has_no_button_for_a_consent_that_its_other_half_forbids() {
+    let world = World::with_four_tools(None, "").await;
+    let app = json!({"provider": "jira", "clientId": "another", "clientSecret": "another-secret"});
+    world.call(Method::PUT, "/api/integrations/jira_two", &app).await.expect(200);
+    let browser = visitor(&world, &json!({"integrations": ["jira", "confluence"]})).await;
+    let page = browser.get(world.path("/portal/onboarding")).await.expect(200).body;
+    let buttons: Vec<&str> = page
+        .split("/portal/onboarding/")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("/connect\""))
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(buttons, ["confluence", "jira"], "{page}");
+    for id in buttons {
+        browser.form(world.path(&format!("/portal/onboarding/{id}/connect")), &[]).await.expect(303);
+    }
+}
+
+#[tokio::test]
+async fn an_integration_whose_catalog_entry_is_gone_takes_nothing_else_down() {
+    let world = World::on_sqlite().await;
+    for path in ["/api/integrations/lost", "/api/subjects/client-7/integrations/lost"] {
+        let app = json!({"provider": "sandbox", "clientId": "lost", "clientSecret": "secret"});
+        world.call(Method::PUT, path, &app).await.expect(200);
+    }
+    world.sql("UPDATE integrations SET provider = 'gone' WHERE id = 'lost'").await;
+    let browser = visitor(&world, &json!({})).await;
+    for page in ["onboarding", "settings"] {
+        let body = browser.get(world.path(&format!("/portal/{page}"))).await.expect(200).body;
+        assert!(body.contains("/sandbox/connect") && !body.contains("lost"), "{body}");
+    }
+    let listed = world.api("/api/integrations").await.expect(200).json();
+    assert!(listed.to_string().contains("sandbox") && !listed.to_string().contains("lost"), "{listed}");
+}

@@ -144,8 +144,12 @@ async fn every_outcome_has_its_words_at_the_row_and_a_made_up_one_is_no_way_to_w
             assert!(body.contains("Proovi uuesti") && !body.contains("<b>x"), "{code}: {body}");
         }
     }
-    for bad in ["oauth=error&oauth=error", "entered=maybe", "surprise=1", "label=a%20b"] {
+    for bad in ["oauth=error&oauth=error", "entered=maybe", "label=a%20b"] {
         browser.get(world.path(&format!("/portal/onboarding?{bad}"))).await.expect(400);
+    }
+    for added in ["utm_source=mail&utm_source=x", "surprise=1", "tab=elsewhere"] {
+        browser.get(world.path(&format!("/portal/onboarding?{added}"))).await.expect(200);
+        browser.get(world.path(&format!("/portal/settings?{added}"))).await.expect(200);
     }
     let elsewhere = browser.get(world.path("/portal/onboarding?oauth=error&provider=nobody&code=x")).await;
     assert!(!elsewhere.expect(200).body.contains("role=\"alert\""));
@@ -294,7 +298,7 @@ async fn an_error_is_a_page_for_a_person_and_a_document_for_a_program() {
         (Method::PUT, "/portal/onboarding", 405, "use the buttons of the page"),
         (Method::POST, "/assets/claviger.css", 405, "use the buttons of the page"),
         (Method::POST, "/portal/settings/sandbox/connect", 413, "Go back and send less."),
-        (Method::GET, "/portal/settings?tab=team", 400, "use the buttons of the page"),
+        (Method::GET, "/portal/settings?entered=maybe", 400, "use the buttons of the page"),
         (Method::GET, "/api/oauth/callback?state=x", 400, "Nothing was changed by this visit."),
         (Method::GET, "/connect/start/x", 400, "Go back and connect again."),
     ];

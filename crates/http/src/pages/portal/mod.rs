@@ -11,6 +11,8 @@ mod rows;
 
 pub(crate) use rows::in_words;
 
+use std::collections::BTreeMap;
+
 use ::connect::portal::Invitation;
 use ::connect::portal::buckets::Shelf;
 use ::connect::return_to::is_loopback;
@@ -31,24 +33,21 @@ use crate::messages::Language;
 use crate::problem::Problem;
 
 /// What a page is asked for: how the last attempt ended, as the callback tells it, and whether the browser has just come in.
+/// Anything else is let be: mail programs and proxies add to addresses what is theirs.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Parameters {
     oauth: Option<String>,
     provider: Option<String>,
     code: Option<String>,
     label: Option<Label>,
-    tab: Option<Tab>,
     #[serde(default)]
     entered: bool,
 }
 
-/// A part of the settings page.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Tab {
-    Integrations,
-}
+/// The field of a form that names the session which its page was shown to.
+const SESSION: &str = "session";
+/// The field of a form that names a label.
+const LABEL: &str = "label";
 
 /// An attempt that did not connect.
 struct Failure {
@@ -139,16 +138,24 @@ async fn depart(
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response())
 }
 
-/// What a button of the settings page sends: `label=work`, or nothing for the usual label.
-fn label(body: &Bytes) -> Result<Label, Problem> {
-    let mut fields = form_urlencoded::parse(body);
-    let rule = || Problem::parameter("label", "is sent once, or not at all");
-    match (fields.next(), fields.next()) {
-        (None, _) => Ok(Label::default()),
-        (Some((name, value)), None) if name == "label" => {
-            value.parse().map_err(|error: model::InvalidId| Problem::parameter("label", error.rule))
+/// What a button sends, if its page was shown to this session: `label=work`, or nothing for the usual label. Another link
+/// that is opened in the same browser replaces the cookie, and a page that stands in another tab must not act for whoever
+/// that link is of.
+fn pressed(session: &PortalSession, body: &Bytes, fields: &[&str]) -> Result<Label, Problem> {
+    let mut sent: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        let known = fields.iter().find(|field| **field == name);
+        let known = known.ok_or_else(|| Problem::parameter("form", "has a field that the page has not"))?;
+        if sent.insert(known, value.into_owned()).is_some() {
+            return Err(Problem::parameter(known, "is sent once, or not at all"));
         }
-        _ => Err(rule()),
+    }
+    if sent.get(SESSION).is_none_or(|id| *id != session.id.to_string()) {
+        return Err(Problem::new(ProblemCode::SessionChanged));
+    }
+    match sent.get(LABEL) {
+        None => Ok(Label::default()),
+        Some(label) => label.parse().map_err(|error: model::InvalidId| Problem::parameter(LABEL, error.rule)),
     }
 }
 

@@ -1,14 +1,15 @@
 //! `/portal/onboarding`: connect your tools, then go on.
 
 use askama::Template;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use model::{ConnectionState, Label, Origin, PortalPage};
+use model::{ConnectionState, Label, Origin, PortalPage, PortalSessionId};
 
 use super::rows::{Row, Standing, onboarding_rows};
-use super::{Arrival, Parameters, Visit, arrive, depart, path, see};
+use super::{Arrival, Parameters, SESSION, Visit, arrive, depart, path, pressed, see};
 use crate::App;
 use crate::brand::Brand;
 use crate::connect::hop::location;
@@ -23,6 +24,7 @@ struct Onboarding<'a> {
     language: Language,
     product: &'a Brand,
     page: &'static str,
+    session: PortalSessionId,
     rows: Vec<Row>,
     may_go_on: bool,
     name: Option<&'a str>,
@@ -40,11 +42,12 @@ pub async fn page(
         Arrival::Onward(response) => return Ok(response),
     };
     let rows = onboarding_rows(&app, &visit);
-    let Visit { language, name, shelf, .. } = *visit;
+    let Visit { session, language, name, shelf, .. } = *visit;
     let template = Onboarding {
         language,
         product: &app.brand,
         page: PortalPage::Onboarding.word(),
+        session: session.id,
         may_go_on: shelf.connections.iter().any(|connection| connection.state == ConnectionState::Active),
         rows,
         name: name.as_deref(),
@@ -58,7 +61,9 @@ pub async fn connect(
     Visitor(session): Visitor,
     Path(bucket): Path<String>,
     _: OwnForm,
+    body: Bytes,
 ) -> Result<Response, Problem> {
+    pressed(&session, &body, &[SESSION])?;
     depart(&app, &session, &bucket, Label::default(), Origin::Onboarding).await
 }
 
@@ -68,7 +73,9 @@ pub async fn disconnect(
     Visitor(session): Visitor,
     Path(bucket): Path<String>,
     _: OwnForm,
+    body: Bytes,
 ) -> Result<Response, Problem> {
+    pressed(&session, &body, &[SESSION])?;
     app.connect.disconnect_bucket(&session, &bucket, &Label::default()).await?;
     Ok(see(path(PortalPage::Onboarding)))
 }
@@ -78,7 +85,9 @@ pub async fn finish(
     State(app): State<App>,
     Visitor(session): Visitor,
     _: OwnForm,
+    body: Bytes,
 ) -> Result<Response, Problem> {
+    pressed(&session, &body, &[SESSION])?;
     let connections = app.connect.shelf(&session).await?.connections;
     // The button is disabled until then.
     if !connections.iter().any(|connection| connection.state == ConnectionState::Active) {

@@ -5,10 +5,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use model::{Origin, PortalPage};
+use model::{Origin, PortalPage, PortalSessionId};
 
 use super::rows::{Row, Standing, settings_rows};
-use super::{Arrival, Parameters, Tab, Visit, arrive, depart, label, path, see};
+use super::{Arrival, LABEL, Parameters, SESSION, Visit, arrive, depart, path, pressed, see};
 use crate::App;
 use crate::brand::Brand;
 use crate::extract::{OwnForm, Path, Query, Visitor};
@@ -22,6 +22,7 @@ struct Settings<'a> {
     language: Language,
     product: &'a Brand,
     page: &'static str,
+    session: PortalSessionId,
     rows: Vec<Row>,
     is_anything_connected: bool,
     name: Option<&'a str>,
@@ -35,7 +36,6 @@ pub async fn page(
     visitor: Result<Visitor, Problem>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Tab::Integrations = parameters.tab.unwrap_or(Tab::Integrations);
     let visit = match arrive(&app, PortalPage::Settings, parameters, visitor, &headers).await? {
         Arrival::Visit(visit) => visit,
         Arrival::Onward(response) => return Ok(response),
@@ -46,6 +46,7 @@ pub async fn page(
         language,
         product: &app.brand,
         page: PortalPage::Settings.word(),
+        session: session.id,
         rows,
         is_anything_connected: !shelf.connections.is_empty(),
         name: name.as_deref(),
@@ -62,7 +63,8 @@ pub async fn connect(
     _: OwnForm,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    depart(&app, &session, &bucket, label(&body)?, Origin::Settings).await
+    let label = pressed(&session, &body, &[SESSION, LABEL])?;
+    depart(&app, &session, &bucket, label, Origin::Settings).await
 }
 
 /// The Disconnect button, after its question was answered.
@@ -73,6 +75,7 @@ pub async fn disconnect(
     _: OwnForm,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    app.connect.disconnect_bucket(&session, &bucket, &label(&body)?).await?;
+    let label = pressed(&session, &body, &[SESSION, LABEL])?;
+    app.connect.disconnect_bucket(&session, &bucket, &label).await?;
     Ok(see(path(PortalPage::Settings)))
 }
