@@ -1,6 +1,6 @@
 //! A new master key in place of the old one: a matter of this machine alone, never of the network.
 //!
-//! The master key seals no secret; it wraps the data keys. So changing it writes a few rows, all of them in one
+//! The audit trail has `master_key.changing` before and `master_key.changed` after. The master key seals no secret; it wraps the data keys. So changing it writes a few rows, all of them in one
 //! transaction: interrupted anywhere, either the old key opens the store or the new one does. Processes that are running
 //! go on with the data keys in their memory, and say so in the log; they can add no key before they are restarted.
 
@@ -41,11 +41,17 @@ pub async fn change_master_key(
         }
         let after = before.iter().map(|key| key.rewrapped(old, new)).collect::<Result<Vec<_>, _>>();
         let after = after.context("key")?;
+        let event = |name| {
+            let event = AuditEvent::new(now, name, Outcome::Success, Actor::Operator);
+            event.fact("from", old.id()).fact("to", new.id())
+        };
+        // Before it, for whoever is killed right after it leaves no other trace.
+        let intent = store.audit.append(&event("master_key.changing")).await;
+        intent.context("the audit trail can't be written; nothing was changed")?;
         if store.keyring.rewrap(&before, &after).await? {
-            let event = AuditEvent::new(now, "master_key.changed", Outcome::Success, Actor::Operator)
-                .fact("from", old.id())
-                .fact("to", new.id());
-            store.audit.append(&event).await?;
+            store.audit.append(&event("master_key.changed")).await.context(
+                "the master key IS changed: set `key` to the new one now; only the audit trail could not be told of it",
+            )?;
             return Ok(MasterKeyChange::Changed { data_keys: after.len() });
         }
     }

@@ -178,7 +178,7 @@ impl Connect {
         played: Result<Option<Played>>,
     ) -> Result<Drilled> {
         let key = &drill.key;
-        let outcome = match &played {
+        let mut outcome = match &played {
             Ok(Some(played)) => word(played),
             Ok(None) => "overtaken",
             Err(_) => "failed",
@@ -195,15 +195,18 @@ impl Connect {
             }
             Ok(None) | Err(_) => (None, String::new()),
         };
-        let restored = self.restore(&claim).await;
-        if let Ok(true) = restored {
-            teller.tell(What::Restored);
+        let left = self.restore(&claim).await;
+        match left {
+            Ok(Left::Nothing) => teller.tell(What::Restored),
+            // Disconnected, or replaced, at whatever moment: with the credential everything of the drill went.
+            Ok(Left::NoCredential) if played.is_ok() => outcome = "gone",
+            Ok(Left::NoCredential | Left::Drill) | Err(_) => {}
         }
+        let restored = matches!(left, Ok(Left::Nothing | Left::NoCredential));
         let said = play.said.as_ref();
-        self.drill_ended(credential, &drill.by, outcome, said, restored.as_ref().is_ok_and(|done| *done))
-            .await;
-        let (played, restored) = (played?, restored?);
-        if matches!(played, Some(Played::Gone)) {
+        self.drill_ended(credential, &drill.by, outcome, said, restored).await;
+        let (played, left) = (played?, left?);
+        if left == Left::NoCredential || matches!(played, Some(Played::Gone)) {
             return Err(Self::not_found(key));
         }
         let answer =
@@ -251,8 +254,8 @@ impl Connect {
         PageRow { integration: play.display_name(), broken }
     }
 
-    /// Puts everything back. Tells whether nothing of the drill is left.
-    async fn restore(&self, claim: &Claim) -> Result<bool> {
+    /// Puts everything back. Tells what is left.
+    async fn restore(&self, claim: &Claim) -> Result<Left> {
         let (began, mut pause) = (Instant::now(), RESTORE_AGAIN.0);
         loop {
             match self.restore_once(claim).await {
@@ -267,10 +270,14 @@ impl Connect {
         }
     }
 
-    async fn restore_once(&self, claim: &Claim) -> Result<bool> {
+    async fn restore_once(&self, claim: &Claim) -> Result<Left> {
         self.store().drills.end(claim).await?;
         let look = self.store().refreshes.look(&claim.credential).await?;
-        Ok(look.is_some_and(|look| !look.drilled))
+        Ok(match look {
+            None => Left::NoCredential,
+            Some(look) if look.drilled => Left::Drill,
+            Some(_) => Left::Nothing,
+        })
     }
 
     /// Ends the drills that whoever played them has left: as long as their lease lives, they are left alone. Answers how many.
@@ -340,6 +347,17 @@ impl Connect {
             error!(outcome = "failure", %error, event = name, "audit.failed");
         }
     }
+}
+
+/// What is left of a drill when everything has been put back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing.
+    Nothing,
+    /// Not even the credential: it was disconnected, or another consent took its place.
+    NoCredential,
+    /// The drill itself; whoever finds it next ends it.
+    Drill,
 }
 
 const fn word(played: &Played) -> &'static str {

@@ -18,6 +18,7 @@ use vault::MasterKey;
 use crate::harness::browser::parameter;
 use crate::harness::{Answer, Browser, World, on_both_stores};
 
+mod master_key;
 mod outdated;
 
 const MINUTE: Duration = Duration::from_mins(1);

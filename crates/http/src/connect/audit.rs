@@ -272,5 +272,5 @@ pub async fn verify(State(app): State<App>, _: ApiKey<AuditRead>, lines: Lines) 
             breaks: broken.iter().take(MAX_NAMED).map(Break::from).collect(),
         })
     };
-    lines.answer(work).await
+    lines.answer_while_heard(work).await
 }

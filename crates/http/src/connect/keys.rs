@@ -219,5 +219,5 @@ pub async fn check(State(app): State<App>, _: ApiKey<Admin>, lines: Lines) -> Re
             values: found.named.into_iter().map(UnreadableBody::from).collect(),
         })
     };
-    lines.answer(work).await
+    lines.answer_while_heard(work).await
 }

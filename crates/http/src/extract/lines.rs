@@ -13,7 +13,7 @@ use model::{ProblemCode, RequestId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{Instrument, Span, warn};
 
 use super::Json;
@@ -59,12 +59,32 @@ impl Lines {
         T: Serialize + Send + 'static,
         W: Future<Output = Result<T, Problem>> + Send + 'static,
     {
+        self.answer_with(false, work).await
+    }
+
+    /// The same for work that only reads: it stops when the caller goes away.
+    pub async fn answer_while_heard<S, T, W>(self, work: impl FnOnce(Progress<S>) -> W) -> Response
+    where
+        S: Serialize + Send + 'static,
+        T: Serialize + Send + 'static,
+        W: Future<Output = Result<T, Problem>> + Send + 'static,
+    {
+        self.answer_with(true, work).await
+    }
+
+    async fn answer_with<S, T, W>(self, stops_unheard: bool, work: impl FnOnce(Progress<S>) -> W) -> Response
+    where
+        S: Serialize + Send + 'static,
+        T: Serialize + Send + 'static,
+        W: Future<Output = Result<T, Problem>> + Send + 'static,
+    {
         if !self.wanted {
             return work(Progress::unheard()).await.map(Json).into_response();
         }
         let (progress, steps) = Progress::heard();
         let ended = tokio::spawn(work(progress).instrument(Span::current()));
-        let telling = Telling::Steps { steps, ended, language: self.language, request: self.request };
+        let stop = stops_unheard.then(|| StopOnDrop(ended.abort_handle()));
+        let telling = Telling::Steps { steps, ended, stop, language: self.language, request: self.request };
         let lines = stream::unfold(telling, Telling::next);
         let mut response = Body::from_stream(lines).into_response();
         let headers = response.headers_mut();
@@ -74,10 +94,20 @@ impl Lines {
     }
 }
 
+/// Stops work whose listener has gone away.
+struct StopOnDrop(AbortHandle);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 enum Telling<S, T> {
     Steps {
         steps: UnboundedReceiver<S>,
         ended: JoinHandle<Result<T, Problem>>,
+        stop: Option<StopOnDrop>,
         language: Language,
         request: Option<RequestId>,
     },
@@ -86,10 +116,10 @@ enum Telling<S, T> {
 
 impl<S: Serialize, T: Serialize> Telling<S, T> {
     async fn next(self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        let Self::Steps { mut steps, ended, language, request } = self else { return None };
+        let Self::Steps { mut steps, ended, stop, language, request } = self else { return None };
         if let Some(step) = steps.recv().await {
             let line = line(&step);
-            return Some((Ok(line), Self::Steps { steps, ended, language, request }));
+            return Some((Ok(line), Self::Steps { steps, ended, stop, language, request }));
         }
         // The work has let go of its end: it is over.
         let ended = ended.await.unwrap_or_else(|error| {
@@ -109,4 +139,42 @@ fn line(value: &impl Serialize) -> Bytes {
     let mut line = serde_json::to_value(value).unwrap_or(Value::Null).to_string();
     line.push('\n');
     line.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{Notify, oneshot};
+
+    use super::*;
+
+    fn lines() -> Lines {
+        Lines { wanted: true, language: Language::English, request: None }
+    }
+
+    #[tokio::test]
+    async fn work_that_only_reads_stops_when_its_caller_goes_away() {
+        let (held, dropped) = oneshot::channel::<()>();
+        let work = |_: Progress<Value>| async move {
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok(Value::Null)
+        };
+        drop(lines().answer_while_heard(work).await);
+        assert!(dropped.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn other_work_goes_on_when_its_caller_goes_away() {
+        let (done, is_done) = oneshot::channel();
+        let gone = std::sync::Arc::new(Notify::new());
+        let gone_too = gone.clone();
+        let work = |_: Progress<Value>| async move {
+            gone_too.notified().await;
+            let _ = done.send(());
+            Ok(Value::Null)
+        };
+        drop(lines().answer(work).await);
+        gone.notify_one();
+        assert!(is_done.await.is_ok());
+    }
 }

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use deadpool_postgres::Object;
 use model::{CredentialId, IntegrationId, ReconnectReason, Timestamp};
 
-use super::Postgres;
 use super::listener::telling;
+use super::{ANSWER_TIMEOUT, Postgres, settle};
 use crate::cache::Thing;
 use crate::credentials::SealedTokens;
 use crate::refreshes::{
@@ -83,6 +84,8 @@ macro_rules! put_tokens {
 }
 const COMMIT: &str = put_tokens!(" AND fence = $3");
 const ADOPT: &str = put_tokens!("");
+// In a statement of its own: one that waits for a drill that begins does not see the drill's row afterwards.
+const LOCK: &str = "SELECT 1 FROM credentials WHERE id = $1 FOR UPDATE";
 
 // Waits for whoever erases the credential, and then finds none.
 const KEEP_ORPHAN: &str = concat!(
@@ -211,7 +214,7 @@ impl Refreshes for Postgres {
     }
 
     async fn commit(&self, claim: &Claim, tokens: &SealedTokens, due: Option<Timestamp>) -> Result<bool> {
-        self.put_tokens(COMMIT, claim, tokens, due).await
+        self.change(COMMIT, put_values(claim, tokens, due)?, Thing::credential(&claim.credential)).await
     }
 
     async fn adopt(
@@ -222,7 +225,15 @@ impl Refreshes for Postgres {
         tokens: &SealedTokens,
         due: Option<Timestamp>,
     ) -> Result<bool> {
-        self.put_tokens(ADOPT, &Claim { credential: *id, generation, fence }, tokens, due).await
+        let claim = Claim { credential: *id, generation, fence };
+        let thing = Thing::credential(id);
+        let mut values = put_values(&claim, tokens, due)?;
+        values.push(Value::Text(thing.to_notice()));
+        let mut client = self.client().await?;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, adopt(&mut client, &values)).await;
+        // After an error too: the transaction may have come through all the same.
+        self.epochs.changed(thing);
+        settle(client, answer)
     }
 
     async fn keep_orphan(&self, claim: &Claim, tokens: &SealedTokens) -> Result<bool> {
@@ -334,16 +345,17 @@ impl Postgres {
     pub(super) fn now(&self) -> Value {
         if self.clock.is_wall_clock() { Value::Null } else { self.clock.now().into() }
     }
+}
 
-    /// Runs [`COMMIT`] or [`ADOPT`].
-    async fn put_tokens(
-        &self,
-        sql: &'static str,
-        claim: &Claim,
-        tokens: &SealedTokens,
-        due: Option<Timestamp>,
-    ) -> Result<bool> {
-        let values = value::claim(claim).into_iter().chain(value::tokens(tokens)?).chain([due.into()]);
-        self.change(sql, values.collect(), Thing::credential(&claim.credential)).await
-    }
+/// The parameters of [`put_tokens`], but the notice.
+fn put_values(claim: &Claim, tokens: &SealedTokens, due: Option<Timestamp>) -> Result<Vec<Value>> {
+    Ok(value::claim(claim).into_iter().chain(value::tokens(tokens)?).chain([due.into()]).collect())
+}
+
+async fn adopt(client: &mut Object, values: &[Value]) -> Result<bool> {
+    let transaction = client.transaction().await?;
+    super::query(&transaction, LOCK, &values[..1]).await?;
+    let done = super::query(&transaction, ADOPT, values).await?;
+    transaction.commit().await?;
+    Ok(!done.is_empty())
 }

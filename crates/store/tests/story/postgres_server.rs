@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use store::credentials::SealedTokens;
 use store::{Error, Store, testing};
 use tokio_postgres::NoTls;
 
@@ -63,6 +64,42 @@ async fn while_nobody_listens_nothing_in_memory_counts() {
 
     client.batch_execute(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true")).await.unwrap();
     eventually("the cache is in use again", is_in_memory).await;
+}
+
+/// A drill begins while an answer that was kept is adopted: the token that was set aside stays, not the one that stands in.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_waits_for_a_drill_to_begin_sees_it() {
+    let Some(world) = World::postgres().await else { return };
+    let new = new_connection(&key("anna", "github"), "first", 1);
+    world.one.connections.connect(&new).await.unwrap();
+    let id = new.credential.id;
+    let connect = async || {
+        let (client, connection) = tokio_postgres::connect(&world.url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    };
+    let (drills, watcher) = (connect().await, connect().await);
+    let begin = format!(
+        "BEGIN; SELECT 1 FROM credentials WHERE id = '{id}' FOR UPDATE; \
+         INSERT INTO drills (credential, generation, fence, refresh_token, failures, updated_at, began_at, began_by) \
+         SELECT id, generation, fence + 1, refresh_token, 0, updated_at, 0, 'operator' FROM credentials; \
+         UPDATE credentials SET refresh_token = 'stands in', fence = fence + 1"
+    );
+    drills.batch_execute(&begin).await.unwrap();
+    let brought = SealedTokens { refresh_token: None, ..tokens("next", 2) };
+    let adopt = tokio::spawn({
+        let one = world.one.clone();
+        async move { one.refreshes.adopt(&id, 1, 1, &brought, None).await }
+    });
+    let waiting =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("it waits", async || !watcher.query(waiting, &[]).await.unwrap().is_empty()).await;
+    drills.batch_execute("COMMIT").await.unwrap();
+    assert!(adopt.await.unwrap().unwrap());
+    let now = world.one.credentials.get(&id).await.unwrap().unwrap();
+    let octets = |tokens: &SealedTokens| tokens.refresh_token.as_ref().map(|token| token.as_bytes().to_vec());
+    assert_eq!(octets(&now.tokens), octets(&new.credential.tokens));
+    assert_eq!(world.count("drills").await, 0);
 }
 
 /// A role that may read and write and nothing else, as the owner of the database grants it.

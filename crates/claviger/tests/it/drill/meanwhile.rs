@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use model::Clock as _;
+use connect::drill::{Drill, PageRow};
+use connect::progress::Progress;
+use model::{Actor, Clock as _};
 use serde_json::{Value, json};
 use store::drills::NewDrill;
 use store::refreshes::{Claim, NewClaim};
@@ -122,6 +124,8 @@ on_both_stores! {
         assert_eq!(played.problem(), (404, "connection_not_found".to_owned()));
         assert!(!works(&world, &token).await, "the grant itself has ended, so it was its own refresh token");
         assert_eq!(trail(&world).await, said(&[("drill.began", ""), ("drill.ended", "gone")]));
+        let ended = world.audited("drill.ended").await;
+        assert_eq!((&ended["outcome"], &ended["facts"]["restored"]), (&json!("success"), &json!(true)));
         assert_eq!(shown(&world).await["status"], "disconnected");
     }
 
@@ -251,4 +255,25 @@ async fn a_refresh_under_way_is_waited_for_and_not_for_long() {
     assert_eq!(busy.header("retry-after"), "20");
     assert_eq!(shown(&world).await, before);
     assert_eq!(outcomes(&world).await.len(), 2);
+}
+
+#[tokio::test]
+async fn of_a_credential_that_goes_at_the_last_moment_nothing_is_left() {
+    let world = World::on_sqlite().await;
+    world.connect().await;
+    let file = world.data().join("claviger.db");
+    // What the page says is asked for last.
+    let words = Arc::new(move |_: &PageRow<'_>| {
+        let database = rusqlite::Connection::open(&file).unwrap();
+        database.busy_timeout(Duration::from_secs(30)).unwrap();
+        let sql = "DELETE FROM drills; DELETE FROM connections; DELETE FROM refresh_journal; DELETE FROM credentials";
+        database.execute_batch(sql).unwrap();
+        String::new()
+    });
+    let drill = Drill { key: key("sandbox"), yes_really: true, by: Actor::Operator, words };
+    let played = world.server.app.connect.simulate_failure(drill, Progress::unheard()).await;
+    assert!(matches!(played, Err(connect::Error::ConnectionNotFound { .. })), "{played:?}");
+    let ended = world.audited("drill.ended").await;
+    assert_eq!((&ended["outcome"], &ended["reason"]), (&json!("success"), &json!("gone")));
+    assert_eq!(ended["facts"]["restored"], true);
 }
