@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::{FluentArgs, FluentResource};
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+
+/// The arguments that are numbers, by which a message can choose its words; everything else is text as it is.
+const NUMBERS: [&str; 1] = ["minutes"];
 
 /// A language that Claviger speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -98,7 +101,11 @@ impl Language {
         let pattern = pattern?;
         let mut values = FluentArgs::new();
         for (name, value) in arguments {
-            values.set(*name, *value);
+            if NUMBERS.contains(name) {
+                values.set(*name, FluentValue::try_number(*value));
+            } else {
+                values.set(*name, *value);
+            }
         }
         Some(bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned())
     }
@@ -131,6 +138,11 @@ impl Language {
     pub(crate) fn with(self, name: &str, argument: &str, value: &str) -> String {
         self.text(name, &[(argument, value)])
     }
+}
+
+/// A name inside a sentence whose direction it must not turn (Unicode UAX #9, first strong isolate).
+pub(crate) fn isolated(name: &str) -> String {
+    format!("\u{2068}{name}\u{2069}")
 }
 
 fn load(language: Language) -> FluentBundle<FluentResource> {

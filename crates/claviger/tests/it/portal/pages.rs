@@ -43,10 +43,10 @@ configured_on_both_stores! { lines();
     async fn the_page_shows_what_the_session_offers_and_nothing_else(world: World) {
         let narrow = visitor(&world, &json!({"integrations": ["sandbox"]})).await;
         let page = onboarding(&world, &narrow).await.expect(200);
-        assert!(page.body.contains("id=\"sandbox\"") && !page.body.contains("GitHub"), "{}", page.body);
+        assert!(page.body.contains("id=\"row-sandbox\"") && !page.body.contains("GitHub"), "{}", page.body);
         let wide = visitor(&world, &json!({})).await;
         let page = onboarding(&world, &wide).await.expect(200);
-        assert!(page.body.contains("id=\"sandbox\"") && page.body.contains("id=\"github\""), "{}", page.body);
+        assert!(page.body.contains("id=\"row-sandbox\"") && page.body.contains("id=\"row-github\""), "{}", page.body);
         let spoken = visitor(&world, &json!({"language": "et"})).await;
         assert!(onboarding(&world, &spoken).await.expect(200).body.contains("Ühenda oma tööriistad"));
     }
