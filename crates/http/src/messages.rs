@@ -162,7 +162,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use axum::http::HeaderValue;
-    use model::ProblemCode;
+    use model::{ProblemCode, ReconnectReason};
 
     use super::*;
 
@@ -174,6 +174,51 @@ mod tests {
                     assert_ne!(language.text(&name, &[]), name, "{} lacks {name}", language.tag());
                 }
             }
+        }
+    }
+
+    /// Every file of this folder and those below it.
+    fn texts(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                texts(&path, found);
+            } else if path.extension().is_some_and(|extension| {
+                ["rs", "html", "txt"].map(Into::into).contains(&extension.to_owned())
+            }) {
+                found.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_that_code_and_templates_name_is_there() {
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = Vec::new();
+        texts(&here.join("src"), &mut files);
+        texts(&here.join("templates"), &mut files);
+        let mut named = BTreeSet::new();
+        for call in
+            ["language.plain(\"", "language.with(\"", "language.text(\"", "language.account_change(\""]
+        {
+            for rest in files.iter().flat_map(|text| text.split(call).skip(1)) {
+                named.extend(rest.split_once('"').map(|(name, _)| name.to_owned()));
+            }
+        }
+        assert!(named.len() > 50, "{named:?}");
+        let reasons = [
+            ReconnectReason::GrantRevoked,
+            ReconnectReason::InteractionRequired,
+            ReconnectReason::NoRefreshToken,
+            ReconnectReason::GrantEnded,
+            ReconnectReason::Inactivity,
+            ReconnectReason::AnswerLost,
+        ];
+        named.extend(reasons.map(|reason| format!("broken.{}", reason.word())));
+        for language in Language::ALL {
+            let known = inventory(language);
+            let unknown: Vec<_> = named.iter().filter(|name| !known.contains_key(*name)).collect();
+            assert!(unknown.is_empty(), "{} lacks {unknown:?}", language.tag());
         }
     }
 

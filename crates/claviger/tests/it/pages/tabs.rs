@@ -1,5 +1,7 @@
 //! Two tabs of one browser, and the links of two people.
 
+use axum::body::Bytes;
+
 use super::*;
 
 /// Every button of the portal's pages.
@@ -123,4 +125,31 @@ async fn a_bucket_that_is_disconnected_in_part_says_so_at_its_row() {
         "the others were tried all the same"
     );
     assert_eq!(world.connection("outlook").await["status"], "active");
+}
+
+#[tokio::test]
+async fn the_last_page_speaks_the_language_that_the_product_told() {
+    let world = World::on_sqlite().await;
+    world.connect().await;
+    let browser = visitor(&world, &json!({"language": "et"})).await;
+    let done = browser.form(world.path("/portal/onboarding/finish"), &[]).await.expect(303).location();
+    assert_eq!((done.path(), done.query()), ("/portal/done", Some("language=et")));
+    assert!(browser.get(done).await.expect(200).body.contains("Kõik on tehtud"));
+    let made_up = browser.get(world.path("/portal/done?language=%3Cb%3E")).await.expect(200).body;
+    assert!(made_up.contains("You are done"), "{made_up}");
+}
+
+#[tokio::test]
+async fn a_problem_is_headed_by_words_for_people() {
+    let world = World::on_sqlite().await;
+    let browser = visitor(&world, &json!({})).await;
+    let page = browser.get(world.path("/portal/onboarding?entered=maybe")).await.expect(400).body;
+    assert!(page.contains("<h1>This did not work</h1>") && !page.contains("parameter is"), "{page}");
+    let headers = [("accept", "Text/HTML")];
+    let page = browser.send(Method::GET, &world.path("/nowhere"), &headers, Bytes::new()).await.expect(404);
+    assert!(page.body.contains("<h1>This page does not exist</h1>"), "{}", page.body);
+    let headers = [("accept", "text/html;q=0, application/json")];
+    let document =
+        browser.send(Method::GET, &world.path("/nowhere"), &headers, Bytes::new()).await.expect(404);
+    assert_eq!(document.header("content-type"), "application/problem+json");
 }

@@ -28,7 +28,7 @@ async fn a_link_that_was_used_elsewhere_taken_back_or_is_too_old_says_what_to_do
     world.call(Method::DELETE, &format!("/api/portal-sessions/{id}"), &Value::Null).await.expect(200);
     for link in [&used, &old, session["url"].as_str().unwrap()] {
         window.goto(link).await.unwrap();
-        says(&window, "See link ei tööta.").await;
+        says(&window, "See link ei tööta").await;
         says(&window, "Midagi ei muudetud.").await;
         assert_eq!(status(&window).await, 400);
         is_sound(&window, "et").await;
@@ -67,7 +67,7 @@ async fn a_browser_that_keeps_no_cookies_is_told_so_and_goes_round_in_no_circle(
     let world = World::on_sqlite().await;
     for page in ["onboarding", "settings"] {
         window.goto(link(&world, &json!({ "page": page })).await).await.unwrap();
-        says(&window, "Your browser keeps no cookies.").await;
+        says(&window, "Your browser keeps no cookies").await;
         says(&window, "Allow cookies for this address, then open your link again.").await;
         assert_eq!(status(&window).await, 400);
         is_sound(&window, "en").await;

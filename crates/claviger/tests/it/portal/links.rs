@@ -67,7 +67,7 @@ configured_on_both_stores! { NO_POST;
             assert!(answer.body.contains("invalid_link") && answer.header("set-cookie").is_empty(), "{answer:?}");
             assert!(answer.body.contains("ask for another link where you got this one"), "{}", answer.body);
         }
-        assert!(read_in("et", &link(&session)).await.expect(400).body.contains("See link ei tööta."));
+        assert!(read_in("et", &link(&session)).await.expect(400).body.contains("See link ei tööta</h1>"));
         // Its button, which such a link does not have, does not revive it either.
         Browser::new().form(link(&session), &[]).await.expect(400);
         assert_eq!(told(&world, "portal_session.opened").await, 1);
@@ -162,10 +162,10 @@ configured_on_both_stores! { NO_POST;
         assert_eq!((done.location().path(), cookies(&world, &browser)), ("/portal/done", 0));
         for answer in [browser.get(link(&session)).await, browser.form(link(&session), &[]).await] {
             let answer = answer.expect(409);
-            assert!(answer.body.contains("already_done") && answer.body.contains("This is done."), "{}", answer.body);
+            assert!(answer.body.contains("already_done") && answer.body.contains("This is done</h1>"), "{}", answer.body);
             assert!(answer.header("set-cookie").is_empty() && !answer.body.contains("<form"), "{answer:?}");
         }
-        assert!(read_in("et", &link(&session)).await.body.contains("See on tehtud."));
+        assert!(read_in("et", &link(&session)).await.body.contains("See on tehtud</h1>"));
         assert!(onboarding(&world, &other).await.expect(401).body.contains("portal_session_needed"));
         let after = inspect(&world, &session).await;
         assert_eq!((after["status"].as_str(), after["completedAt"].is_string()), (Some("completed"), true));
@@ -258,6 +258,15 @@ configured_on_both_stores! { NO_POST;
         assert!(Browser::new().get(link(&session)).await.expect(400).body.contains("invalid_link"));
         Browser::new().form(&again, &[]).await.expect(400);
         assert_eq!(told(&world, "portal_session.renewed").await, 1);
+    }
+
+    async fn an_expired_invitation_speaks_the_language_of_its_mail(world: World) {
+        let session = invite(&world, &json!({"email": ANNA, "language": "et"})).await;
+        world.pass(DAY * 7);
+        let old = Browser::new().get(link(&session)).await.expect(400);
+        assert!(old.body.contains("<html lang=\"et\">"), "{}", old.body);
+        let note = Browser::new().form(format!("{}/again", link(&session)), &[]).await.expect(200);
+        assert!(note.body.contains("Uus link on teel"), "{}", note.body);
     }
 
     async fn an_expired_invitation_does_not_fill_an_inbox(world: World) {

@@ -101,7 +101,11 @@ pub async fn finish(
     }
     let destination = match app.connect.finish_visit(&session).await? {
         Some(address) => location(&address)?,
-        None => HeaderValue::from_static("/portal/done"),
+        // The cookie is forgotten; what the product told of the person is not.
+        None => match app.connect.language_of(&session).await?.as_deref().and_then(Language::from_tag) {
+            Some(language) => location(&format!("/portal/done?language={}", language.tag()))?,
+            None => HeaderValue::from_static("/portal/done"),
+        },
     };
     let mut headers = HeaderMap::new();
     headers.insert(SET_COOKIE, app.cookies().forget(PORTAL_COOKIE));
