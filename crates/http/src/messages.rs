@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::{FluentArgs, FluentResource};
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+
+/// The arguments that are numbers, by which a message can choose its words; everything else is text as it is.
+const NUMBERS: [&str; 1] = ["minutes"];
 
 /// A language that Claviger speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -98,7 +101,11 @@ impl Language {
         let pattern = pattern?;
         let mut values = FluentArgs::new();
         for (name, value) in arguments {
-            values.set(*name, *value);
+            if NUMBERS.contains(name) {
+                values.set(*name, FluentValue::try_number(*value));
+            } else {
+                values.set(*name, *value);
+            }
         }
         Some(bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned())
     }
@@ -133,6 +140,11 @@ impl Language {
     }
 }
 
+/// A name inside a sentence whose direction it must not turn (Unicode UAX #9, first strong isolate).
+pub(crate) fn isolated(name: &str) -> String {
+    format!("\u{2068}{name}\u{2069}")
+}
+
 fn load(language: Language) -> FluentBundle<FluentResource> {
     let identifier = language.tag().parse().expect("en and et are language tags");
     let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
@@ -150,7 +162,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use axum::http::HeaderValue;
-    use model::ProblemCode;
+    use model::{ProblemCode, ReconnectReason};
 
     use super::*;
 
@@ -162,6 +174,51 @@ mod tests {
                     assert_ne!(language.text(&name, &[]), name, "{} lacks {name}", language.tag());
                 }
             }
+        }
+    }
+
+    /// Every file of this folder and those below it.
+    fn texts(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                texts(&path, found);
+            } else if path.extension().is_some_and(|extension| {
+                ["rs", "html", "txt"].map(Into::into).contains(&extension.to_owned())
+            }) {
+                found.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_that_code_and_templates_name_is_there() {
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = Vec::new();
+        texts(&here.join("src"), &mut files);
+        texts(&here.join("templates"), &mut files);
+        let mut named = BTreeSet::new();
+        for call in
+            ["language.plain(\"", "language.with(\"", "language.text(\"", "language.account_change(\""]
+        {
+            for rest in files.iter().flat_map(|text| text.split(call).skip(1)) {
+                named.extend(rest.split_once('"').map(|(name, _)| name.to_owned()));
+            }
+        }
+        assert!(named.len() > 50, "{named:?}");
+        let reasons = [
+            ReconnectReason::GrantRevoked,
+            ReconnectReason::InteractionRequired,
+            ReconnectReason::NoRefreshToken,
+            ReconnectReason::GrantEnded,
+            ReconnectReason::Inactivity,
+            ReconnectReason::AnswerLost,
+        ];
+        named.extend(reasons.map(|reason| format!("broken.{}", reason.word())));
+        for language in Language::ALL {
+            let known = inventory(language);
+            let unknown: Vec<_> = named.iter().filter(|name| !known.contains_key(*name)).collect();
+            assert!(unknown.is_empty(), "{} lacks {unknown:?}", language.tag());
         }
     }
 

@@ -110,13 +110,11 @@ impl Problem {
         language.text(self.code.word(), &self.borrowed())
     }
 
-    /// The same as the heading of a page, which has no full stop.
+    /// The same as the heading of a page: in the words of people, and without a full stop.
     pub(crate) fn heading(&self, language: Language) -> String {
-        let mut title = self.title(language);
-        if title.ends_with('.') {
-            title.pop();
-        }
-        title
+        let title = language.find(&format!("{}.page_title", self.code), &self.borrowed());
+        let title = title.unwrap_or_else(|| self.title(language));
+        title.strip_suffix('.').map_or(title.clone(), str::to_owned)
     }
 
     /// The sentence that says what to do.

@@ -320,7 +320,7 @@ async fn tools_are_connected_by_invitation() {
         picture(&window, &format!("onboarding-next-disabled-{width}")).await;
         let next = window.find(By::Css(".advance button")).await.unwrap();
         assert!(!next.is_enabled().await.unwrap(), "nothing is connected yet");
-        click(&window, "#sandbox form.row-action button").await;
+        click(&window, "#row-sandbox form.row-action button").await;
         says(&window, "asks for access").await;
         click(&window, "button[name=decision][value=approve]").await;
         says(&window, "Connected as anna@example.com").await;

@@ -55,7 +55,7 @@ async fn visitor(world: &World, more: &Value) -> Browser {
 
 /// Presses the button of a row that connects it.
 async fn press(window: &WebDriver, row: &str) {
-    click(window, &format!("#{row} form.row-action button")).await;
+    click(window, &format!("#row-{row} form.row-action button")).await;
 }
 
 /// Answers at the consent page of the sandbox.
@@ -70,7 +70,7 @@ async fn path(window: &WebDriver) -> String {
 
 /// The words of a row.
 async fn row(window: &WebDriver, id: &str) -> String {
-    window.query(By::Css(&*format!("#{id}"))).first().await.unwrap().text().await.unwrap()
+    window.query(By::Css(&*format!("#row-{id}"))).first().await.unwrap().text().await.unwrap()
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_person_clicks_connect_consents_and_sees_the_connection() {
         window.goto(dev.get("onboardingUrl")).await.unwrap();
         picture(&window, &format!("onboarding-empty-{name}")).await;
         no_sideways_scrolling(&window).await;
-        click(&window, "#sandbox form.row-action button").await;
+        click(&window, "#row-sandbox form.row-action button").await;
         says(&window, "asks for access").await;
         assert!(window.current_url().await.unwrap().as_str().starts_with(dev.get("sandboxUrl")));
         picture(&window, &format!("sandbox-consent-{name}")).await;
@@ -99,10 +99,10 @@ async fn a_person_clicks_connect_consents_and_sees_the_connection() {
             .await;
         assert!(me.expect(200).body.contains("anna@example.com"));
 
-        click(&window, "#sandbox a.button-quiet").await;
+        click(&window, "#row-sandbox a.button-quiet").await;
         picture(&window, &format!("onboarding-disconnect-{name}")).await;
         click(&window, "#disconnect-sandbox button").await;
-        window.query(By::Css("#sandbox form.row-action button")).first().await.unwrap();
+        window.query(By::Css("#row-sandbox form.row-action button")).first().await.unwrap();
         assert!(!window.source().await.unwrap().contains("anna@example.com"));
     }
     window.quit().await.unwrap();
@@ -119,7 +119,7 @@ async fn a_person_clicks_through_a_provider_that_the_sandbox_plays() {
         {
             window.goto(dev.get("onboardingUrl")).await.unwrap();
             no_sideways_scrolling(&window).await;
-            click(&window, &format!("#{id} form.row-action button")).await;
+            click(&window, &format!("#row-{id} form.row-action button")).await;
             says(&window, &format!("access to your account at {provider} (played by the sandbox)")).await;
             assert!(window.current_url().await.unwrap().as_str().starts_with(dev.get("sandboxUrl")));
             no_sideways_scrolling(&window).await;
@@ -127,9 +127,9 @@ async fn a_person_clicks_through_a_provider_that_the_sandbox_plays() {
             click(&window, "button[name=decision][value=approve]").await;
             says(&window, &format!("Connected as {account}")).await;
             picture(&window, &format!("onboarding-{id}-{width}")).await;
-            click(&window, &format!("#{id} a.button-quiet")).await;
+            click(&window, &format!("#row-{id} a.button-quiet")).await;
             click(&window, &format!("#disconnect-{id} button")).await;
-            window.query(By::Css(&*format!("#{id} form.row-action button"))).first().await.unwrap();
+            window.query(By::Css(&*format!("#row-{id} form.row-action button"))).first().await.unwrap();
         }
     }
     window.quit().await.unwrap();
@@ -141,12 +141,12 @@ async fn a_person_who_refuses_is_told_at_the_row_and_can_try_again() {
     let dev = Dev::start();
     shape(&window, 390, false).await;
     window.goto(dev.get("onboardingUrl")).await.unwrap();
-    click(&window, "#sandbox form.row-action button").await;
+    click(&window, "#row-sandbox form.row-action button").await;
     click(&window, "button[name=decision][value=deny]").await;
     says(&window, "You chose not to allow it, and nothing was shared.").await;
     says(&window, "Try again").await;
     picture(&window, "onboarding-error-390-light").await;
-    click(&window, "#sandbox form.row-action button").await;
+    click(&window, "#row-sandbox form.row-action button").await;
     click(&window, "button[name=decision][value=approve]").await;
     says(&window, "Connected as").await;
     window.goto(format!("{}/api/oauth/callback?state=x", dev.get("publicUrl"))).await.unwrap();

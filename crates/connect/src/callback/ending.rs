@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Actor, AuditEvent, GroupId, Label, Origin, Outcome, ProblemCode, Secret};
+use model::{Actor, AuditEvent, Label, Origin, Outcome, ProblemCode, Secret};
 use provider::answer::{AnswerError, Class};
 use store::attempts::Attempt;
 use tracing::{info, warn};
@@ -113,9 +113,7 @@ impl Connect {
         }
         // Our pages tell a failure at its row; named here, the browser leads there and reads it out.
         if attempt.origin != Origin::Api && failure.is_some() {
-            let group = self.entry(&attempt.provider).ok().and_then(|entry| entry.group.clone());
-            let row = group.as_ref().map_or(attempt.integration.as_str(), GroupId::as_str);
-            url.set_fragment(Some(&format!("problem-{row}")));
+            url.set_fragment(Some("problem"));
         }
         Some(url.into())
     }

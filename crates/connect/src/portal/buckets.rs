@@ -11,6 +11,7 @@ use model::{Actor, Binding, GroupId, IntegrationId, Label, Origin};
 use provider::catalog::{Catalog, Entry};
 use store::connections::{Connection, ConnectionKey, Filter};
 use store::portal::PortalSession;
+use tracing::error;
 
 use super::visit::offers;
 use crate::authorize::{Authorization, Request};
@@ -177,23 +178,29 @@ impl Connect {
         .await
     }
 
-    /// Disconnects what the session's subject has connected of a bucket under this label.
+    /// Disconnects what the session's subject has connected of a bucket under this label. Every member is tried; tells whether
+    /// all of them are disconnected.
     pub async fn disconnect_bucket(
         &self,
         session: &PortalSession,
         bucket: &str,
         label: &Label,
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        let mut all = true;
         for member in self.bucket(session, bucket).await?.members {
             let (subject, label) = (session.subject.clone(), label.clone());
             let key = ConnectionKey { subject: subject.clone(), integration: member.id, label };
             match self.disconnect(&key, Actor::Browser(Some(subject))).await {
                 // A second click finds it done.
                 Ok(_) | Err(Error::ConnectionNotFound { .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    error!(subject = %key.subject, integration = %key.integration, label = %key.label,
+                        outcome = "failure", cause = %error, "disconnect.failed");
+                    all = false;
+                }
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Where an attempt of a page goes back to.

@@ -50,6 +50,22 @@ impl Connect {
         Ok(Offer { session, name, language, tools })
     }
 
+    /// The language that the product told of the person of a session.
+    pub async fn language_of(&self, session: &PortalSession) -> Result<Option<String>> {
+        if session.language.is_some() {
+            return Ok(session.language.clone());
+        }
+        Ok(self.store().subjects.get(&session.subject).await?.and_then(|subject| subject.language))
+    }
+
+    /// The same of a link, whether it works or not: what does not work is told in that language, too.
+    pub async fn language_of_link(&self, token: &str) -> Result<Option<String>> {
+        match self.store().portal.of_link(&TokenHash::of(token)).await? {
+            Some(session) => self.language_of(&session).await,
+            None => Ok(None),
+        }
+    }
+
     /// The session of a link to `page`, or to another about tools where that is, if it works; else why it does not.
     pub(crate) async fn standing_link(&self, token: &str, page: PortalPage) -> Result<PortalSession> {
         let session = self.store().portal.of_link(&TokenHash::of(token)).await?;

@@ -42,6 +42,7 @@ settings = Settings
     .empty = Nothing is connected yet. What you connect stands here with its account and with what { $product } may do there.
     .assurance = Disconnecting never deletes what is stored at the tool itself.
 back_to = Back to { $product }
+back_to_onboarding = Back to connecting your tools
 
 connected = Connected
     .as = as
@@ -51,7 +52,7 @@ partly = Partly connected
 broken = Needs you again
     .was = was connected as
     .grant_revoked = { $integration } ended { $product }’s access { $when }, as tools do when a password changes. Nothing that { $product } already read is lost. Connect again to go on.
-    .interaction_required = { $integration } has wanted you to sign in again since { $when }. Nothing that { $product } already read is lost. Connect again to go on.
+    .interaction_required = { $integration } asked you to sign in again { $when }. Nothing that { $product } already read is lost. Connect again to go on.
     .no_refresh_token = { $integration } gave access for a limited time, which was over { $when }. Nothing that { $product } already read is lost. Connect again to go on.
     .grant_ended = The access to { $integration } was over { $when }, since it is given for a fixed time. Nothing that { $product } already read is lost. Connect again to go on.
     .inactivity = { $integration } ended { $product }’s access { $when }, because it had not been used for long. Nothing that { $product } already read is lost. Connect again to go on.
@@ -73,9 +74,16 @@ disconnecting = Disconnecting…
 
 failed = { $integration } is not connected
     .stays = { $integration } stays connected as it was
+failed_nowhere = Nothing was connected
+    .detail = What is connected stays connected. Choose a tool below, or come back later.
+failed_disconnect = { $integration } is not disconnected completely
+    .detail = Something went wrong on our side. What is still connected is shown here. Try again.
 failed_access_denied = You chose not to allow it, and nothing was shared. Try again when you like.
 failed_admin_consent_required = Your organisation lets only an administrator approve new applications. Nothing was shared. Ask them to approve { $product }, then try again.
-failed_expired_state = Connecting took longer than { $minutes } minutes, so it was stopped. Nothing was changed. Connect again.
+failed_expired_state = Connecting took longer than { $minutes ->
+        [one] a minute
+       *[other] { $minutes } minutes
+    }, so it was stopped. Nothing was changed. Connect again.
 failed_provider_unavailable = { $integration } is not answering. Nothing was changed. Try again in a few minutes.
 failed_provider_configuration = { $integration } does not accept { $product } at the moment. Nothing was changed, and it is not your mistake. Tell { $product }.
 failed_account_kept = You signed in with another account and kept the one from before. Nothing was changed. To switch, connect again.
@@ -119,6 +127,7 @@ on_day =
         [november] November
        *[december] December
     }
+    .with_year = { $on_day } { $year }
 just_now = just now
 minutes_ago = { $number } min ago
 hours_ago = { $number } h ago

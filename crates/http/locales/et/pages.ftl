@@ -42,6 +42,7 @@ settings = Seaded
     .empty = Midagi pole veel ühendatud. Mille ühendad, see seisab siin koos kontoga ja sellega, mida { $product } seal teha tohib.
     .assurance = Ühenduse katkestamine ei kustuta midagi, mis on tööriistas endas.
 back_to = Tagasi: { $product }
+back_to_onboarding = Tagasi tööriistade ühendamise juurde
 
 connected = Ühendatud
     .as = kontoga
@@ -73,6 +74,10 @@ disconnecting = Katkestan…
 
 failed = { $integration } ei ole ühendatud
     .stays = { $integration } jääb ühendatuks nagu enne
+failed_nowhere = Midagi ei ühendatud
+    .detail = Mis on ühendatud, jääb ühendatuks. Vali allpool mõni tööriist või tule hiljem tagasi.
+failed_disconnect = Ühendus ei ole täielikult katkestatud: { $integration }
+    .detail = Viga tekkis meie poolel. Mis on veel ühendatud, on siin näha. Proovi uuesti.
 failed_access_denied = Sa ei andnud luba ja midagi ei jagatud. Kui soovid, proovi uuesti.
 failed_admin_consent_required = Su asutuses saab uusi rakendusi lubada ainult administraator. Midagi ei jagatud. Palu tal rakendust { $product } lubada ja proovi siis uuesti.
 failed_expired_state = Ühendamine kestis üle { $minutes } minuti ja peatati. Midagi ei muudetud. Ühenda uuesti.
@@ -119,6 +124,7 @@ on_day =
         [november] novembril
        *[december] detsembril
     }
+    .with_year = { $on_day } { $year }
 just_now = just praegu
 minutes_ago = { $number } min tagasi
 hours_ago = { $number } h tagasi

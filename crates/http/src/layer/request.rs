@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -32,10 +32,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     // The pattern, never the path: a path can carry a one-time link.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let language = Language::negotiate(request.headers(), app.default_language);
-    let wants_page = request
-        .headers()
-        .get(ACCEPT)
-        .is_some_and(|accept| accept.as_bytes().windows(9).any(|w| w == b"text/html"));
+    let wants_page = pages::accepts(request.headers(), "text/html");
     request.extensions_mut().insert(RequestContext { id });
 
     let pattern = route.as_ref().map_or("unknown", MatchedPath::as_str);

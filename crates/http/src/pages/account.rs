@@ -19,7 +19,7 @@ use crate::brand::Brand;
 use crate::connect::hop::location;
 use crate::extract::{Path, SpokenLanguage};
 use crate::layer::RequestContext;
-use crate::messages::Language;
+use crate::messages::{Language, isolated};
 use crate::problem::Problem;
 
 #[derive(Template)]
@@ -44,8 +44,8 @@ pub async fn page(
         language,
         product: &app.brand,
         integration: &asked.integration,
-        before: name(&asked.before),
-        after: name(&asked.after),
+        before: &isolated(name(&asked.before)),
+        after: &isolated(name(&asked.after)),
         link: &link,
     };
     Ok(render(StatusCode::OK, language, &template, Forms::Provider))

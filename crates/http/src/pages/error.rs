@@ -2,11 +2,10 @@
 
 use askama::Template;
 use axum::http::HeaderMap;
-use axum::http::header::ACCEPT;
 use axum::response::{IntoResponse, Response};
 use model::{ProblemCode, RequestId};
 
-use super::{Forms, render};
+use super::{Forms, accepts, render};
 use crate::App;
 use crate::brand::Brand;
 use crate::extract::PORTAL_COOKIE;
@@ -48,8 +47,7 @@ pub(crate) fn callback(
     request: RequestId,
     headers: &HeaderMap,
 ) -> Response {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/html") {
+    if accepts(headers, "text/html") {
         return with_description(app, language, problem, description, request, headers);
     }
     let problem = problem.clone();

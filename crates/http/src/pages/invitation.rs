@@ -7,14 +7,14 @@ use ::connect::Error;
 use ::connect::portal::visit::Offer;
 use askama::Template;
 use axum::extract::{RawQuery, State};
-use axum::http::header::{ACCEPT, LOCATION, SET_COOKIE};
+use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use model::{MailStatus, PortalPage, ProblemCode};
 use serde_json::json;
 
-use super::{Forms, note, portal, render, with_form};
+use super::{Forms, accepts, note, portal, render, with_form};
 use crate::App;
 use crate::brand::Brand;
 use crate::connect::hop::location;
@@ -60,7 +60,9 @@ pub async fn look(
     match app.connect.look_at(&token, PortalPage::Onboarding).await {
         Ok(offer) if offer.session.email.is_some() => Ok(invitation(&app, &headers, &offer, &action)),
         Ok(_) => enter(&app, &token).await,
-        Err(Error::InvitationExpired) => Ok(expired(&app, &headers, &format!("{action}/again"), context)),
+        Err(Error::InvitationExpired) => {
+            expired(&app, &headers, &token, &format!("{action}/again"), context).await
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -75,7 +77,7 @@ pub async fn accept(
 ) -> Result<Response, Problem> {
     match enter(&app, &token).await {
         Err(problem) if problem.code == ProblemCode::InvitationExpired => {
-            Ok(expired(&app, &headers, &format!("/portal/start/{token}/again"), context))
+            expired(&app, &headers, &token, &format!("/portal/start/{token}/again"), context).await
         }
         done => done,
     }
@@ -88,8 +90,10 @@ pub async fn again(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    // The link that was mailed anew is another one.
+    let told = app.connect.language_of_link(&token).await?;
     match app.connect.invite_anew(&token, PortalPage::Onboarding).await? {
-        Some(status) => Ok(mailed(&app, &headers, status)),
+        Some(status) => Ok(mailed(&app, &headers, told.as_deref(), status)),
         None => see(&format!("/portal/start/{token}")),
     }
 }
@@ -111,7 +115,9 @@ pub async fn look_at_stripe(
             Ok(invitation(&app, &headers, &offer, &format!("/onboard-client?token={token}")))
         }
         Ok(_) => go(&app, &app.connect.onboard(&token).await?),
-        Err(Error::InvitationExpired) => Ok(expired(&app, &headers, &again_at_stripe(&token), context)),
+        Err(Error::InvitationExpired) => {
+            expired(&app, &headers, &token, &again_at_stripe(&token), context).await
+        }
         // Who has finished and looks at the mail again is told so where the product says it.
         Err(Error::AlreadyDone) => go(&app, &app.connect.after_stripe(&token).await?),
         Err(error) => Err(error.into()),
@@ -129,7 +135,9 @@ pub async fn accept_stripe(
     let token = token(query.as_deref())?;
     match app.connect.onboard(&token).await {
         Ok(onward) => go(&app, &onward),
-        Err(Error::InvitationExpired) => Ok(expired(&app, &headers, &again_at_stripe(&token), context)),
+        Err(Error::InvitationExpired) => {
+            expired(&app, &headers, &token, &again_at_stripe(&token), context).await
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -142,8 +150,10 @@ pub async fn again_stripe(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let token = token(query.as_deref())?;
+    // The link that was mailed anew is another one.
+    let told = app.connect.language_of_link(&token).await?;
     match app.connect.invite_anew(&token, PortalPage::Stripe).await? {
-        Some(status) => Ok(mailed(&app, &headers, status)),
+        Some(status) => Ok(mailed(&app, &headers, told.as_deref(), status)),
         None => see(&format!("/onboard-client?token={token}")),
     }
 }
@@ -154,8 +164,9 @@ pub async fn stripe_done(State(app): State<App>, headers: HeaderMap) -> Response
 }
 
 /// `GET /portal/done`: where the product has named no address to return to.
-pub async fn done(State(app): State<App>, headers: HeaderMap) -> Response {
-    note::page(&app, language(&app, &headers, None), "onboarding_done")
+pub async fn done(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let told = once(query.as_deref().unwrap_or_default(), "language");
+    note::page(&app, language(&app, &headers, told.as_deref()), "onboarding_done")
 }
 
 /// The link becomes a cookie, and the address is cleaned by a redirect.
@@ -192,8 +203,15 @@ fn invitation(app: &App, headers: &HeaderMap, offer: &Offer, action: &str) -> Re
     with_form(render(StatusCode::OK, language, &template, Forms::Provider))
 }
 
-fn expired(app: &App, headers: &HeaderMap, action: &str, context: RequestContext) -> Response {
-    let language = language(app, headers, None);
+async fn expired(
+    app: &App,
+    headers: &HeaderMap,
+    token: &str,
+    action: &str,
+    context: RequestContext,
+) -> Result<Response, Problem> {
+    let told = app.connect.language_of_link(token).await?;
+    let language = language(app, headers, told.as_deref());
     let template = Expired {
         language,
         product: &app.brand,
@@ -202,16 +220,16 @@ fn expired(app: &App, headers: &HeaderMap, action: &str, context: RequestContext
         code: ProblemCode::InvitationExpired.word(),
         reference: context.id.to_string(),
     };
-    with_form(render(StatusCode::BAD_REQUEST, language, &template, Forms::Ours))
+    Ok(with_form(render(StatusCode::BAD_REQUEST, language, &template, Forms::Ours)))
 }
 
 /// What became of a mail that a person has asked for.
-fn mailed(app: &App, headers: &HeaderMap, status: MailStatus) -> Response {
+fn mailed(app: &App, headers: &HeaderMap, told: Option<&str>, status: MailStatus) -> Response {
     let name = match status {
         MailStatus::Pending | MailStatus::Sent => "invitation_sent",
         MailStatus::Refused | MailStatus::Abandoned => "invitation_not_sent",
     };
-    note::page(app, language(app, headers, None), name)
+    note::page(app, language(app, headers, told), name)
 }
 
 /// 303 to the page of a link that still works.
@@ -231,6 +249,5 @@ fn token(query: Option<&str>) -> Result<String, Problem> {
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("application/json") && !accept.contains("text/html")
+    accepts(headers, "application/json") && !accepts(headers, "text/html")
 }

@@ -11,8 +11,10 @@ mod moment;
 mod note;
 
 use askama::Template;
-use axum::http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{
+    ACCEPT, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::ProblemCode;
 
@@ -24,6 +26,18 @@ pub(crate) fn is_for_people(route: &str) -> bool {
     ["/connect/", "/onboard-client", "/portal", "/api/oauth/callback", "/assets/", "unknown"]
         .iter()
         .any(|prefix| route.starts_with(prefix))
+}
+
+/// Whether a request names this media type among those that it accepts (RFC 9110 §12.5.1), and not with the weight 0.
+pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    headers.get_all(ACCEPT).iter().any(|value| {
+        String::from_utf8_lossy(value.as_bytes()).split(',').any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_it = parts.next().is_some_and(|own| own.eq_ignore_ascii_case(media_type));
+            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+            is_it && weight.is_none_or(|weight| weight.parse().is_ok_and(|weight: f32| weight > 0.0))
+        })
+    })
 }
 
 /// Where the forms of a page lead in the end. Browsers apply `form-action` to every redirect on the way, and providers
@@ -65,4 +79,27 @@ fn render(status: StatusCode, language: Language, template: &impl Template, form
 fn with_form(mut response: Response) -> Response {
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_media_type_is_accepted_in_any_case_and_not_with_the_weight_0() {
+        for (accept, expected) in [
+            ("text/html,application/xhtml+xml", true),
+            ("application/json, Text/HTML;q=0.5", true),
+            ("text/html;level=1;Q=1.0", true),
+            ("text/html;q=0, application/json", false),
+            ("text/html; q=0.000", false),
+            ("text/html;q=nonsense", false),
+            ("text/htmlx", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(accepts(&headers, "text/html"), expected, "{accept:?}");
+        }
+    }
 }

@@ -28,13 +28,21 @@ impl Moment {
         Self { words, exact: then.to_string() }
     }
 
-    /// "on 19 November".
-    pub(super) fn on_day(language: Language, then: Timestamp) -> Self {
-        let instant = jiff::Timestamp::from_millisecond(then.as_unix_ms()).unwrap_or(jiff::Timestamp::MAX);
-        let instant = instant.to_zoned(TimeZone::UTC);
+    /// "on 19 November", with the year where it is not this one.
+    pub(super) fn on_day(language: Language, now: Timestamp, then: Timestamp) -> Self {
+        let zoned = |instant: Timestamp| {
+            let instant = jiff::Timestamp::from_millisecond(instant.as_unix_ms());
+            instant.unwrap_or(jiff::Timestamp::MAX).to_zoned(TimeZone::UTC)
+        };
+        let (now, instant) = (zoned(now), zoned(then));
         let month = usize::try_from(instant.month()).ok().and_then(|month| MONTHS.get(month - 1));
         let arguments = [("day", &*instant.day().to_string()), ("month", month.copied().unwrap_or_default())];
-        Self { words: language.text("on_day", &arguments), exact: then.to_string() }
+        let mut words = language.text("on_day", &arguments);
+        if instant.year() != now.year() {
+            let year = instant.year().to_string();
+            words = language.text("on_day.with_year", &[("on_day", &words), ("year", &year)]);
+        }
+        Self { words, exact: then.to_string() }
     }
 }
 
@@ -58,8 +66,14 @@ mod tests {
             assert_eq!(Moment::ago(Language::English, now, then).words, english);
             assert_eq!(Moment::ago(Language::Estonian, now, then).words, estonian);
         }
-        assert_eq!(Moment::on_day(Language::English, then).words, "on 14\u{a0}November");
-        assert_eq!(Moment::on_day(Language::Estonian, then).words, "14.\u{a0}novembril");
-        assert_eq!(Moment::on_day(Language::English, then).exact, "2023-11-14T22:13:20.000Z");
+        let day = std::time::Duration::from_hours(24);
+        // 31 December of the same year, and the day after it.
+        let (same, next) = (then + day * 47, then + day * 48);
+        let words = |language, now| Moment::on_day(language, now, then).words;
+        assert_eq!(words(Language::English, same), "on 14\u{a0}November");
+        assert_eq!(words(Language::Estonian, same), "14.\u{a0}novembril");
+        assert_eq!(words(Language::English, next), "on 14\u{a0}November 2023");
+        assert_eq!(words(Language::Estonian, next), "14.\u{a0}novembril 2023");
+        assert_eq!(Moment::on_day(Language::English, then, then).exact, "2023-11-14T22:13:20.000Z");
     }
 }

@@ -37,7 +37,7 @@ async fn happy_path() {
     world.pass(Duration::from_mins(2));
     window.refresh().await.unwrap();
     says(&window, "checked 2 min ago").await;
-    let time = window.query(By::Css("#github time")).first().await.unwrap();
+    let time = window.query(By::Css("#row-github time")).first().await.unwrap();
     assert_eq!(time.attr("title").await.unwrap(), time.attr("datetime").await.unwrap());
     click(&window, ".advance button:enabled").await;
     says(&window, "You are done").await;
@@ -121,7 +121,7 @@ async fn error_display() {
         assert_eq!(path(&window).await, "/portal/onboarding");
         let shown = row(&window, "microsoft").await;
         assert!(shown.contains("is not connected") && shown.contains("Try again"), "{shown}");
-        let focused = window.query(By::Css("#problem-microsoft:focus")).first().await;
+        let focused = window.query(By::Css("#problem:focus")).first().await;
         assert!(focused.is_ok(), "it is read out");
         is_sound(&window, "en").await;
         picture(&window, &format!("onboarding-refused-{width}")).await;
@@ -140,7 +140,7 @@ async fn four_buckets_are_connected_by_four_consents() {
         let world = World::with_four_tools(None, "[portal]\ncoming_soon = [\"zoom\"]\n").await;
         shape(&window, width, dark).await;
         window.goto(link(&world, &json!({"integrations": null})).await).await.unwrap();
-        window.query(By::Css("#github")).first().await.unwrap();
+        window.query(By::Css("#row-github")).first().await.unwrap();
         let names = window.find_all(By::Css("h2")).await.unwrap();
         let mut shown = Vec::new();
         for name in names {
@@ -151,7 +151,7 @@ async fn four_buckets_are_connected_by_four_consents() {
         assert_eq!(shown, expected);
         picture(&window, &format!("buckets-empty-{language}-{width}")).await;
         assert!(
-            window.find_all(By::Css("#zoom button, #zoom a")).await.unwrap().is_empty(),
+            window.find_all(By::Css("#row-zoom button, #row-zoom a")).await.unwrap().is_empty(),
             "no button that fails"
         );
         for (id, name, parts, account) in BUCKETS {
@@ -162,7 +162,8 @@ async fn four_buckets_are_connected_by_four_consents() {
             press(&window, id).await;
             click(&window, "button[name=decision][value=approve]").await;
             let connected = if language == "en" { "Connected as" } else { "Ühendatud kontoga" };
-            let found = format!("//li[@id='{id}'][contains(normalize-space(.), '{connected} {account}')]");
+            let found =
+                format!("//li[@id='row-{id}'][contains(normalize-space(.), '{connected} {account}')]");
             window.query(By::XPath(&*found)).first().await.unwrap();
         }
         is_sound(&window, language).await;
@@ -176,10 +177,10 @@ async fn a_session_that_is_narrowed_asks_only_for_what_it_offers() {
     let world = World::with_four_tools(None, "").await;
     let browser = visitor(&world, &json!({"integrations": ["jira", "outlook", "teams"]})).await;
     let page = browser.get(world.path("/portal/onboarding")).await.expect(200).body;
-    for shown in ["id=\"atlassian\"", ">Jira<", "id=\"microsoft\"", ">Outlook<", ">Teams<"] {
+    for shown in ["id=\"row-atlassian\"", ">Jira<", "id=\"row-microsoft\"", ">Outlook<", ">Teams<"] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
-    for hidden in ["Confluence", "OneDrive", "id=\"github\"", "id=\"sandbox\""] {
+    for hidden in ["Confluence", "OneDrive", "id=\"row-github\"", "id=\"row-sandbox\""] {
         assert!(!page.contains(hidden), "{hidden}: {page}");
     }
     let hop =
@@ -206,7 +207,7 @@ async fn what_is_to_come_is_listed_only_when_the_operator_says_so() {
     let browser = visitor(&world, &json!({})).await;
     let page = browser.get(world.path("/portal/onboarding")).await.expect(200).body;
     for name in ["zoom", "zoho", "planned"] {
-        assert!(page.contains(&format!("id=\"{name}\"")), "{name}: {page}");
+        assert!(page.contains(&format!("id=\"row-{name}\"")), "{name}: {page}");
         assert!(!page.contains(&format!("/portal/onboarding/{name}/")), "no button that must fail: {page}");
         browser.form(world.path(&format!("/portal/onboarding/{name}/connect")), &[]).await.expect(404);
     }

@@ -12,7 +12,7 @@ async fn page(world: &World, browser: &Browser) -> String {
 
 /// The part of the page that is one row.
 fn part<'a>(page: &'a str, anchor: &str) -> &'a str {
-    let from = page.find(&format!("id=\"{anchor}\"")).unwrap_or_else(|| panic!("{anchor}: {page}"));
+    let from = page.find(&format!("id=\"row-{anchor}\"")).unwrap_or_else(|| panic!("{anchor}: {page}"));
     page[from..].split("<li class=\"row").next().unwrap()
 }
 
@@ -43,7 +43,7 @@ async fn a_person_sees_what_is_connected_reconnects_and_disconnects() {
         );
         is_sound(&window, language).await;
         picture(&window, &format!("settings-{language}-{width}")).await;
-        click(&window, "#github summary").await;
+        click(&window, "#row-github summary").await;
         says(&window, "read:user").await;
         no_sideways_scrolling(&window).await;
 
@@ -54,16 +54,16 @@ async fn a_person_sees_what_is_connected_reconnects_and_disconnects() {
         says(&window, connected).await;
         assert_eq!(path(&window).await, "/portal/settings", "it comes back to where it began");
 
-        click(&window, "#microsoft a[data-opens]").await;
+        click(&window, "#row-microsoft a[data-opens]").await;
         says_here("Disconnect Microsoft 365?", "Kas katkestada ühendus: Microsoft 365?").await;
         picture(&window, &format!("settings-disconnect-{language}-{width}")).await;
         click(&window, "#disconnect-microsoft a[data-closes]").await;
         let question = window.find(By::Css("#disconnect-microsoft")).await.unwrap();
         assert!(!question.is_displayed().await.unwrap());
         assert_eq!(world.connection("teams").await["status"], "active", "keeping it changes nothing");
-        click(&window, "#microsoft a[data-opens]").await;
+        click(&window, "#row-microsoft a[data-opens]").await;
         click(&window, "#disconnect-microsoft button").await;
-        window.query(By::Css("#microsoft form.row-action button")).first().await.unwrap();
+        window.query(By::Css("#row-microsoft form.row-action button")).first().await.unwrap();
         for member in ["outlook", "teams", "onedrive"] {
             assert_eq!(world.connection(member).await["status"], "disconnected");
         }
@@ -78,7 +78,7 @@ async fn before_anything_is_connected_the_page_says_what_will_be_here() {
     let world = World::on_sqlite().await;
     let browser = visitor(&world, &json!({"page": "settings"})).await;
     let body = page(&world, &browser).await;
-    assert!(body.contains("Nothing is connected yet.") && body.contains("id=\"sandbox\""), "{body}");
+    assert!(body.contains("Nothing is connected yet.") && body.contains("id=\"row-sandbox\""), "{body}");
     assert!(body.contains("/portal/settings/sandbox/connect"), "{body}");
     browser.get(world.path("/portal/settings?tab=team")).await.expect(200);
     assert_eq!(
@@ -88,7 +88,7 @@ async fn before_anything_is_connected_the_page_says_what_will_be_here() {
     // Who may open one page may open the other.
     browser.get(world.path("/portal/onboarding")).await.expect(200);
     let other = visitor(&world, &json!({})).await;
-    assert!(page(&world, &other).await.contains("id=\"sandbox\""));
+    assert!(page(&world, &other).await.contains("id=\"row-sandbox\""));
     assert_eq!(other.get(world.path("/portal")).await.expect(303).location().path(), "/portal/onboarding");
     Browser::new().get(world.path(SETTINGS)).await.expect(401);
 }
@@ -142,7 +142,7 @@ async fn a_failure_under_a_label_is_told_at_its_own_row() {
     let provider = browser.get(hop).await.expect(303).location();
     let callback = browser.get(provider).await.expect(303).location();
     let back = browser.get(callback).await.expect(303).location();
-    assert_eq!((back.path(), back.fragment()), ("/portal/settings", Some("problem-sandbox")));
+    assert_eq!((back.path(), back.fragment()), ("/portal/settings", Some("problem")));
     let body = browser.get(back).await.expect(200).body;
     assert!(!part(&body, "sandbox").contains("role=\"alert\""), "{body}");
     let row = part(&body, "sandbox-1");

@@ -90,7 +90,7 @@ async fn a_tool_that_lost_its_app_keeps_its_state_and_has_no_button_that_fails()
     for page in ["onboarding", "settings"] {
         let body = browser.get(world.path(&format!("/portal/{page}"))).await.expect(200).body;
         assert!(
-            body.contains("id=\"github_two\"") && body.contains("it is not set up for that any more"),
+            body.contains("id=\"row-github_two\"") && body.contains("it is not set up for that any more"),
             "{body}"
         );
         assert!(!body.contains(&format!("/portal/{page}/github_two/connect")), "{body}");
@@ -102,7 +102,7 @@ async fn a_tool_that_lost_its_app_keeps_its_state_and_has_no_button_that_fails()
     // Disconnecting still works; then it is gone from the page.
     browser.form(world.path("/portal/settings/github_two/disconnect"), &[]).await.expect(303);
     let body = browser.get(world.path("/portal/settings")).await.expect(200).body;
-    assert!(!body.contains("id=\"github_two\""), "{body}");
+    assert!(!body.contains("id=\"row-github_two\""), "{body}");
 }
 
 #[tokio::test]
@@ -152,7 +152,12 @@ async fn every_outcome_has_its_words_at_the_row_and_a_made_up_one_is_no_way_to_w
         browser.get(world.path(&format!("/portal/settings?{added}"))).await.expect(200);
     }
     let elsewhere = browser.get(world.path("/portal/onboarding?oauth=error&provider=nobody&code=x")).await;
-    assert!(!elsewhere.expect(200).body.contains("role=\"alert\""));
+    let elsewhere = elsewhere.expect(200).body;
+    assert!(
+        elsewhere.contains("id=\"problem\"") && elsewhere.contains("Nothing was connected"),
+        "{elsewhere}"
+    );
+    assert!(!elsewhere.contains("nobody"), "{elsewhere}");
 }
 
 #[tokio::test]
@@ -185,13 +190,13 @@ async fn two_tabs_the_back_button_and_impatient_fingers_do_no_harm() {
     says(&window, "asks for access").await;
     window.back().await.unwrap();
     let found =
-        "//li[@id='atlassian']//form/button[not(@disabled)][starts-with(normalize-space(.), 'Connect')]";
+        "//li[@id='row-atlassian']//form/button[not(@disabled)][starts-with(normalize-space(.), 'Connect')]";
     window.query(By::XPath(found)).first().await.unwrap();
 
     // Who presses twice sends once, and sees that it was heard.
     let sent = world.audit().await.iter().filter(|entry| entry["event"] == "attempt.started").count();
     let twice = r#"
-        const button = document.querySelector("li#atlassian form.row-action button");
+        const button = document.querySelector("li#row-atlassian form.row-action button");
         addEventListener("submit", (event) => setTimeout(() => {
             sessionStorage.setItem("seen", `${button.disabled} ${button.textContent}`);
         }));
@@ -226,11 +231,11 @@ async fn a_question_opens_where_it_is_asked_and_the_keyboard_finds_its_way() {
             "const a = document.activeElement; return a.getAttribute('href') ?? a.textContent.trim()";
         window.execute(active, Vec::new()).await.unwrap().json().as_str().unwrap().to_owned()
     };
-    let opener = window.query(By::Css("#sandbox [data-opens]")).first().await.unwrap();
+    let opener = window.query(By::Css("#row-sandbox [data-opens]")).first().await.unwrap();
     opener.send_keys(Key::Enter).await.unwrap();
     let question = window.query(By::Css("#disconnect-sandbox[data-open]")).first().await.unwrap();
     assert!(question.is_displayed().await.unwrap());
-    assert_eq!(focused().await, "#sandbox", "on what keeps it");
+    assert_eq!(focused().await, "#row-sandbox", "on what keeps it");
     assert_eq!(window.current_url().await.unwrap().fragment(), None, "the page did not jump");
     window.active_element().await.unwrap().send_keys(Key::Escape).await.unwrap();
     assert_eq!(focused().await, "#disconnect-sandbox", "back where it was asked");
@@ -243,19 +248,19 @@ async fn without_script_everything_works() {
     let Some(window) = window_with("en", &[WITHOUT_SCRIPT]).await else { return };
     let world = World::with_four_tools(None, "").await;
     window.goto(link(&world, &json!({"page": "settings"})).await).await.unwrap();
-    click(&window, "#microsoft form.row-action button").await;
+    click(&window, "#row-microsoft form.row-action button").await;
     click(&window, "button[name=decision][value=deny]").await;
     says(&window, "You chose not to allow it, and nothing was shared.").await;
-    click(&window, "#microsoft form.row-action button").await;
+    click(&window, "#row-microsoft form.row-action button").await;
     click(&window, "button[name=decision][value=approve]").await;
     says(&window, "Connected as anna@example.com").await;
-    click(&window, "#microsoft a[data-opens]").await;
+    click(&window, "#row-microsoft a[data-opens]").await;
     assert_eq!(window.current_url().await.unwrap().fragment(), Some("disconnect-microsoft"));
     click(&window, "#disconnect-microsoft a[data-closes]").await;
-    assert_eq!(window.current_url().await.unwrap().fragment(), Some("microsoft"));
-    click(&window, "#microsoft a[data-opens]").await;
+    assert_eq!(window.current_url().await.unwrap().fragment(), Some("row-microsoft"));
+    click(&window, "#row-microsoft a[data-opens]").await;
     click(&window, "#disconnect-microsoft button").await;
-    window.query(By::Css("#microsoft form.row-action button")).first().await.unwrap();
+    window.query(By::Css("#row-microsoft form.row-action button")).first().await.unwrap();
     assert_eq!(world.connection("outlook").await["status"], "disconnected");
     window.quit().await.unwrap();
 }

@@ -260,6 +260,15 @@ configured_on_both_stores! { NO_POST;
         assert_eq!(told(&world, "portal_session.renewed").await, 1);
     }
 
+    async fn an_expired_invitation_speaks_the_language_of_its_mail(world: World) {
+        let session = invite(&world, &json!({"email": ANNA, "language": "et"})).await;
+        world.pass(DAY * 7);
+        let old = Browser::new().get(link(&session)).await.expect(400);
+        assert!(old.body.contains("<html lang=\"et\">"), "{}", old.body);
+        let note = Browser::new().form(format!("{}/again", link(&session)), &[]).await.expect(200);
+        assert!(note.body.contains("Uus link on teel"), "{}", note.body);
+    }
+
     async fn an_expired_invitation_does_not_fill_an_inbox(world: World) {
         let sessions = [mailed(&world).await, mailed(&world).await];
         world.pass(DAY * 7);

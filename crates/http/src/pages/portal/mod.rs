@@ -40,6 +40,8 @@ pub struct Parameters {
     provider: Option<String>,
     code: Option<String>,
     label: Option<Label>,
+    /// The bucket that was not disconnected completely.
+    kept: Option<String>,
     #[serde(default)]
     entered: bool,
 }
@@ -49,12 +51,14 @@ const SESSION: &str = "session";
 /// The field of a form that names a label.
 const LABEL: &str = "label";
 
-/// An attempt that did not connect.
+/// An attempt that did not connect, or not disconnect.
 struct Failure {
     /// The integration that it was about.
     provider: String,
     label: Label,
     code: Option<ProblemCode>,
+    /// Whether it was to disconnect.
+    of_disconnecting: bool,
 }
 
 /// Somebody who may see the page, and what it shows.
@@ -116,8 +120,11 @@ async fn arrive(
     let language = invitation::language(app, headers, told);
     let shelf = app.connect.shelf(&session).await?;
     let failed = parameters.oauth.as_deref() == Some("error");
-    let failure = parameters.provider.filter(|_| failed).map(|provider| Failure {
+    let of_disconnecting = parameters.kept.is_some();
+    let about = parameters.kept.or_else(|| parameters.provider.filter(|_| failed));
+    let failure = about.map(|provider| Failure {
         provider,
+        of_disconnecting,
         label: parameters.label.unwrap_or_default(),
         code: ProblemCode::ALL.iter().copied().find(|code| parameters.code.as_deref() == Some(code.word())),
     });
@@ -157,6 +164,24 @@ fn pressed(session: &PortalSession, body: &Bytes, fields: &[&str]) -> Result<Lab
         None => Ok(Label::default()),
         Some(label) => label.parse().map_err(|error: model::InvalidId| Problem::parameter(LABEL, error.rule)),
     }
+}
+
+/// Disconnects a bucket, and goes back to the page, which tells what did not succeed.
+async fn part(
+    app: &App,
+    session: &PortalSession,
+    page: PortalPage,
+    bucket: &str,
+    label: &Label,
+) -> Result<Response, Problem> {
+    if app.connect.disconnect_bucket(session, bucket, label).await? {
+        return Ok(see(path(page)));
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("kept", bucket).append_pair(LABEL, label.as_str());
+    let path = path(page);
+    let address = format!("{path}{}{}#problem", if path.contains('?') { '&' } else { '?' }, query.finish());
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, location(&address)?)]).into_response())
 }
 
 /// A browser without a session gets one for the demo subject, where there is a demonstration.

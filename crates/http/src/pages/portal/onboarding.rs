@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::{ConnectionState, Label, Origin, PortalPage, PortalSessionId};
 
-use super::rows::{Row, Standing, onboarding_rows};
-use super::{Arrival, Parameters, SESSION, Visit, arrive, depart, path, pressed, see};
+use super::rows::{Notice, Row, Standing, notice_above, onboarding_rows};
+use super::{Arrival, Parameters, SESSION, Visit, arrive, depart, part, path, pressed, see};
 use crate::App;
 use crate::brand::Brand;
 use crate::connect::hop::location;
@@ -25,6 +25,7 @@ struct Onboarding<'a> {
     product: &'a Brand,
     page: &'static str,
     session: PortalSessionId,
+    above: Option<Notice>,
     rows: Vec<Row>,
     may_go_on: bool,
     name: Option<&'a str>,
@@ -42,6 +43,7 @@ pub async fn page(
         Arrival::Onward(response) => return Ok(response),
     };
     let rows = onboarding_rows(&app, &visit);
+    let above = notice_above(&visit, &rows);
     let Visit { session, language, name, shelf, .. } = *visit;
     let template = Onboarding {
         language,
@@ -49,6 +51,7 @@ pub async fn page(
         page: PortalPage::Onboarding.word(),
         session: session.id,
         may_go_on: shelf.connections.iter().any(|connection| connection.state == ConnectionState::Active),
+        above,
         rows,
         name: name.as_deref(),
     };
@@ -76,8 +79,7 @@ pub async fn disconnect(
     body: Bytes,
 ) -> Result<Response, Problem> {
     pressed(&session, &body, &[SESSION])?;
-    app.connect.disconnect_bucket(&session, &bucket, &Label::default()).await?;
-    Ok(see(path(PortalPage::Onboarding)))
+    part(&app, &session, PortalPage::Onboarding, &bucket, &Label::default()).await
 }
 
 /// The Next button: the person is done.
@@ -88,6 +90,10 @@ pub async fn finish(
     body: Bytes,
 ) -> Result<Response, Problem> {
     pressed(&session, &body, &[SESSION])?;
+    // Somebody who has come to another page is not done with it.
+    if session.page != PortalPage::Onboarding {
+        return Ok(see(path(session.page)));
+    }
     let connections = app.connect.shelf(&session).await?.connections;
     // The button is disabled until then.
     if !connections.iter().any(|connection| connection.state == ConnectionState::Active) {
@@ -95,7 +101,11 @@ pub async fn finish(
     }
     let destination = match app.connect.finish_visit(&session).await? {
         Some(address) => location(&address)?,
-        None => HeaderValue::from_static("/portal/done"),
+        // The cookie is forgotten; what the product told of the person is not.
+        None => match app.connect.language_of(&session).await?.as_deref().and_then(Language::from_tag) {
+            Some(language) => location(&format!("/portal/done?language={}", language.tag()))?,
+            None => HeaderValue::from_static("/portal/done"),
+        },
     };
     let mut headers = HeaderMap::new();
     headers.insert(SET_COOKIE, app.cookies().forget(PORTAL_COOKIE));

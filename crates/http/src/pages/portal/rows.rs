@@ -8,7 +8,7 @@ use store::connections::Connection;
 
 use super::{Failure, Visit};
 use crate::App;
-use crate::messages::Language;
+use crate::messages::{Language, isolated};
 use crate::pages::moment::Moment;
 use crate::problem::Problem;
 
@@ -24,6 +24,8 @@ pub(super) struct Row {
     /// The label, where it is not the usual one.
     pub(super) label: Option<Label>,
     pub(super) name: String,
+    /// The same with the label and the account, where the page has others of that name.
+    pub(super) whole_name: String,
     pub(super) mark: String,
     pub(super) chips: Vec<String>,
     pub(super) state: Standing,
@@ -87,9 +89,13 @@ pub(super) fn onboarding_rows(app: &App, visit: &Visit) -> Vec<Row> {
 pub(super) async fn settings_rows(app: &App, visit: &Visit) -> Result<Vec<Row>, Problem> {
     let mut rows = Vec::new();
     for bucket in &visit.shelf.buckets {
-        for (index, label) in labels(visit, bucket).iter().enumerate() {
+        let labels = labels(visit, bucket);
+        for (index, label) in labels.iter().enumerate() {
             let seen = Seen { app, visit, bucket, label };
             let mut row = seen.row();
+            if labels.len() > 1 {
+                row.whole_name = seen.whole_name();
+            }
             if index > 0 {
                 row.anchor = format!("{}-{index}", row.anchor);
             }
@@ -107,10 +113,8 @@ pub(super) async fn settings_rows(app: &App, visit: &Visit) -> Result<Vec<Row>, 
 
 /// The labels under which a bucket is shown: the usual one is, unless it has connections under others alone.
 fn labels(visit: &Visit, bucket: &Bucket) -> Vec<Label> {
-    let failed = visit.failure.as_ref().filter(|failure| failure.is_about(bucket));
     let held = visit.shelf.connections.iter().filter(|connection| is_in(connection, bucket));
-    let labels = held.map(|connection| &connection.key.label).chain(failed.map(|failure| &failure.label));
-    let labels: BTreeSet<&str> = labels.map(Label::as_str).collect();
+    let labels: BTreeSet<&str> = held.map(|connection| connection.key.label.as_str()).collect();
     let usual = Label::default();
     let others =
         labels.iter().filter(|label| **label != usual.as_str()).filter_map(|label| label.parse().ok());
@@ -120,6 +124,13 @@ fn labels(visit: &Visit, bucket: &Bucket) -> Vec<Label> {
 
 fn is_in(connection: &Connection, bucket: &Bucket) -> bool {
     bucket.members.iter().any(|member| member.id == connection.key.integration)
+}
+
+/// What is said above the rows of an attempt that none of them is about.
+pub(super) fn notice_above(visit: &Visit, rows: &[Row]) -> Option<Notice> {
+    visit.failure.as_ref().filter(|_| rows.iter().all(|row| row.problem.is_none()))?;
+    let language = visit.language;
+    Some(Notice { title: language.plain("failed_nowhere"), detail: language.plain("failed_nowhere.detail") })
 }
 
 impl Failure {
@@ -133,6 +144,12 @@ impl Failure {
         let minutes = minutes.to_string();
         let arguments =
             [("integration", &*seen.bucket.name), ("product", &*seen.app.brand), ("minutes", &*minutes)];
+        if self.of_disconnecting {
+            return Notice {
+                title: language.text("failed_disconnect", &arguments),
+                detail: language.plain("failed_disconnect.detail"),
+            };
+        }
         let code = self.code.map_or("other", |code| code.word());
         let detail = language.find(&format!("failed_{code}"), &arguments);
         Notice {
@@ -161,6 +178,14 @@ impl<'a> Seen<'a> {
 
     fn held(&self) -> Vec<&'a Connection> {
         self.connections().filter_map(|(_, connection)| connection).collect()
+    }
+
+    /// "Sandbox · work · bert@example.com".
+    fn whole_name(&self) -> String {
+        let label = (*self.label != Label::default()).then(|| self.label.to_string());
+        let who = Some(who(&self.held())).filter(|who| !who.is_empty()).map(|who| isolated(&who));
+        let parts: Vec<String> = [Some(self.bucket.name.clone()), label, who].into_iter().flatten().collect();
+        parts.join(" · ")
     }
 
     fn row(&self) -> Row {
@@ -194,10 +219,11 @@ impl<'a> Seen<'a> {
             bucket: bucket.id.clone(),
             label: (*self.label != usual).then(|| self.label.clone()),
             name: bucket.name.clone(),
+            whole_name: bucket.name.clone(),
             mark: bucket.mark.clone(),
             chips: bucket.chips().iter().map(|chip| language.chip(chip)).collect(),
             connect: connect.map(|words| match state {
-                Standing::None if problem.is_some() => "try_again",
+                Standing::None if failure.is_some_and(|failure| !failure.of_disconnecting) => "try_again",
                 _ => words,
             }),
             is_primary: false,
@@ -238,7 +264,7 @@ impl<'a> Seen<'a> {
         let why = why_broken(language, &self.app.brand, &self.bucket.name, reason, TIME_GOES_HERE);
         let (before, after) = why.split_once(TIME_GOES_HERE).unwrap_or((&why, ""));
         let (before, after) = (before.to_owned(), after.to_owned());
-        Standing::Broken { who, before, at: Moment::on_day(language, since), after }
+        Standing::Broken { who, before, at: Moment::on_day(language, self.app.clock.now(), since), after }
     }
 
     /// What was granted, and whether a new consent would grant what is missing.
@@ -276,7 +302,7 @@ pub(crate) fn in_words(
     broken: Option<(Timestamp, ReconnectReason)>,
 ) -> String {
     let Some((since, reason)) = broken else { return language.plain("connected") };
-    let when = Moment::on_day(language, since).words;
+    let when = Moment::on_day(language, since, since).words;
     let why = why_broken(language, product, integration, reason, &when);
     format!("{}. {why}", language.plain("broken"))
 }
@@ -311,6 +337,7 @@ fn row_to_come(language: Language, announced: &Announced) -> Row {
         bucket: announced.id.clone(),
         label: None,
         name: announced.name.clone(),
+        whole_name: announced.name.clone(),
         mark: announced.mark.clone(),
         chips: announced.chips.iter().map(|chip| language.chip(chip)).collect(),
         state: Standing::None,

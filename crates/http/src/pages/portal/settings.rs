@@ -7,8 +7,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use model::{Origin, PortalPage, PortalSessionId};
 
-use super::rows::{Row, Standing, settings_rows};
-use super::{Arrival, LABEL, Parameters, SESSION, Visit, arrive, depart, path, pressed, see};
+use super::rows::{Notice, Row, Standing, notice_above, settings_rows};
+use super::{Arrival, LABEL, Parameters, SESSION, Visit, arrive, depart, part, pressed};
 use crate::App;
 use crate::brand::Brand;
 use crate::extract::{OwnForm, Path, Query, Visitor};
@@ -23,10 +23,13 @@ struct Settings<'a> {
     product: &'a Brand,
     page: &'static str,
     session: PortalSessionId,
+    above: Option<Notice>,
     rows: Vec<Row>,
     is_anything_connected: bool,
     name: Option<&'a str>,
     way_back: Option<String>,
+    /// Whether the person has come to connect tools, and was led here by an attempt that took too long.
+    is_on_the_way: bool,
 }
 
 /// The page.
@@ -41,16 +44,19 @@ pub async fn page(
         Arrival::Onward(response) => return Ok(response),
     };
     let rows = settings_rows(&app, &visit).await?;
+    let above = notice_above(&visit, &rows);
     let Visit { session, language, name, shelf, .. } = *visit;
     let template = Settings {
         language,
         product: &app.brand,
         page: PortalPage::Settings.word(),
         session: session.id,
+        above,
         rows,
         is_anything_connected: !shelf.connections.is_empty(),
         name: name.as_deref(),
         way_back: app.connect.way_back(&session),
+        is_on_the_way: session.page == PortalPage::Onboarding,
     };
     Ok(with_form(render(StatusCode::OK, language, &template, Forms::Provider)))
 }
@@ -76,6 +82,5 @@ pub async fn disconnect(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let label = pressed(&session, &body, &[SESSION, LABEL])?;
-    app.connect.disconnect_bucket(&session, &bucket, &label).await?;
-    Ok(see(path(PortalPage::Settings)))
+    part(&app, &session, PortalPage::Settings, &bucket, &label).await
 }
