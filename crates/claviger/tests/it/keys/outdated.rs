@@ -63,7 +63,8 @@ on_both_stores! {
         assert_eq!(world.call(Method::PUT, &path("carl"), &tokens).await.problem(), outdated);
         browser.get(callback.clone()).await.expect(503);
         assert_eq!(exchanges(&world).await, before, "a code was spent whose tokens could not be kept");
-        token(&world, &world.url, "anna").await.expect(200);
+        assert_eq!(token(&world, &world.url, "anna").await.problem(), outdated, "sealed anew, it is whole");
+        token(&world, &url, "anna").await.expect(200);
         let fit = format!("{url}{}/refresh", path("anna"));
         world.backend.json(Method::POST, fit, &Value::Null).await.expect(200);
         beside.stop().await;
