@@ -153,10 +153,7 @@ async fn every_outcome_has_its_words_at_the_row_and_a_made_up_one_is_no_way_to_w
     }
     let elsewhere = browser.get(world.path("/portal/onboarding?oauth=error&provider=nobody&code=x")).await;
     let elsewhere = elsewhere.expect(200).body;
-    assert!(
-        elsewhere.contains("id=\"problem\"") && elsewhere.contains("Nothing was connected"),
-        "{elsewhere}"
-    );
+    assert!(elsewhere.contains("id=\"problem\"") && elsewhere.contains("Midagi ei ühendatud"), "{elsewhere}");
     assert!(!elsewhere.contains("nobody"), "{elsewhere}");
 }
 
