@@ -22,10 +22,6 @@ pub struct Palette {
     pub accent: Option<String>,
     /// Text on it.
     pub accent_ink: Option<String>,
-    /// The ground of what is chosen.
-    pub accent_wash: Option<String>,
-    /// The bars of charts.
-    pub series: Option<String>,
 }
 
 /// A picture.
@@ -91,12 +87,7 @@ fn theme(light: &Palette, dark: &Palette) -> Option<String> {
 }
 
 fn variables(palette: &Palette) -> String {
-    let named = [
-        ("accent", &palette.accent),
-        ("accent-ink", &palette.accent_ink),
-        ("accent-wash", &palette.accent_wash),
-        ("series", &palette.series),
-    ];
+    let named = [("accent", &palette.accent), ("accent-ink", &palette.accent_ink)];
     let written = |(name, colour): (&str, &Option<String>)| Some(format!("--{name}: {}; ", colour.as_ref()?));
     named.into_iter().filter_map(written).collect()
 }

@@ -102,7 +102,7 @@ impl Language {
         let mut values = FluentArgs::new();
         for (name, value) in arguments {
             if NUMBERS.contains(name) {
-                values.set(*name, FluentValue::try_number(*value));
+                values.set(*name, FluentValue::try_number(value));
             } else {
                 values.set(*name, *value);
             }

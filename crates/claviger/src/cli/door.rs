@@ -112,7 +112,14 @@ impl Refused {
     /// Whether the request itself was wrong, whether nobody could work on it, or whether this is the answer to it.
     pub(super) fn exit_code(&self) -> u8 {
         match (self.status(), self.code()) {
-            (503, "provider_unavailable" | "refreshing_held" | "stripe_unavailable") => 1,
+            (
+                503,
+                "provider_unavailable"
+                | "keys_outdated"
+                | "refreshing_held"
+                | "refresh_under_way"
+                | "stripe_unavailable",
+            ) => 1,
             (401 | 403 | 429 | 500.., _) => 3,
             (400 | 422, "invalid_parameter" | "validation_failed" | "malformed_json") => 2,
             _ => 1,

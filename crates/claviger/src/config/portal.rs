@@ -48,8 +48,6 @@ pub struct Theme {
 pub struct Colours {
     pub accent: Option<String>,
     pub accent_ink: Option<String>,
-    pub accent_wash: Option<String>,
-    pub series: Option<String>,
 }
 
 /// What the stylesheet has for one scheme.
@@ -57,28 +55,12 @@ struct Scheme {
     name: &'static str,
     accent: &'static str,
     accent_ink: &'static str,
-    accent_wash: &'static str,
     ground: &'static str,
-    text: &'static str,
 }
 
-const LIGHT: Scheme = Scheme {
-    name: "light",
-    accent: "#2a4a93",
-    accent_ink: "#ffffff",
-    accent_wash: "#eef1f9",
-    ground: "#faf9f7",
-    text: "#1f1d1a",
-};
+const LIGHT: Scheme = Scheme { name: "light", accent: "#2a4a93", accent_ink: "#ffffff", ground: "#faf9f7" };
 
-const DARK: Scheme = Scheme {
-    name: "dark",
-    accent: "#a6b9f5",
-    accent_ink: "#141823",
-    accent_wash: "#232733",
-    ground: "#161513",
-    text: "#eeebe5",
-};
+const DARK: Scheme = Scheme { name: "dark", accent: "#a6b9f5", accent_ink: "#141823", ground: "#161513" };
 
 /// What is announced, under the names that people know.
 pub fn announced(
@@ -128,13 +110,10 @@ fn palette(colours: &Colours, scheme: &Scheme) -> Result<Palette, ConfigError> {
     };
     let accent = colour("accent", &colours.accent, scheme.accent)?;
     let ink = colour("accent_ink", &colours.accent_ink, scheme.accent_ink)?;
-    let wash = colour("accent_wash", &colours.accent_wash, scheme.accent_wash)?;
-    let series = colours.series.is_some().then(|| colour("series", &colours.series, "")).transpose()?;
     let pairs = [
         ("accent_ink", &*ink, "accent", &*accent),
         // Links are drawn in it.
         ("accent", &accent, "the page's ground", scheme.ground),
-        ("accent_wash", &wash, "the text", scheme.text),
     ];
     for (field, one, what, other) in pairs {
         let contrast = contrast(one, other);
@@ -144,7 +123,7 @@ fn palette(colours: &Colours, scheme: &Scheme) -> Result<Palette, ConfigError> {
             let problem = format!(
                 "{one} stands out from {what} ({other}) by {shown}:1, and {TEXT}:1 is needed to read it"
             );
-            let mend = if scheme.name == "light" && field != "accent_ink" && field != "accent_wash" {
+            let mend = if scheme.name == "light" && field != "accent_ink" {
                 "take a darker colour"
             } else {
                 "take colours that lie further apart"
@@ -155,8 +134,6 @@ fn palette(colours: &Colours, scheme: &Scheme) -> Result<Palette, ConfigError> {
     Ok(Palette {
         accent: colours.accent.as_ref().map(|_| accent),
         accent_ink: colours.accent_ink.as_ref().map(|_| ink),
-        accent_wash: colours.accent_wash.as_ref().map(|_| wash),
-        series,
     })
 }
 
@@ -239,18 +216,14 @@ mod tests {
 
     #[test]
     fn the_colours_of_the_stylesheet_are_those_that_the_rules_know() {
-        let none = Colours { accent: None, accent_ink: None, accent_wash: None, series: None };
+        let none = Colours { accent: None, accent_ink: None };
         let css = include_str!("../../../http/assets/claviger.css");
         let (light, rest) = css.split_once("@media (prefers-color-scheme: dark)").unwrap();
         for (scheme, text) in [(LIGHT, light), (DARK, rest)] {
             assert_eq!(palette(&none, &scheme).unwrap(), Palette::default());
-            for (name, colour) in [
-                ("accent", scheme.accent),
-                ("accent-ink", scheme.accent_ink),
-                ("accent-wash", scheme.accent_wash),
-                ("bg", scheme.ground),
-                ("text", scheme.text),
-            ] {
+            for (name, colour) in
+                [("accent", scheme.accent), ("accent-ink", scheme.accent_ink), ("bg", scheme.ground)]
+            {
                 assert!(text.contains(&format!("--{name}: {colour};")), "{name} of {}", scheme.name);
             }
         }

@@ -44,7 +44,7 @@ async fn the_products_colours_and_logo_are_on_every_page() {
 
 #[tokio::test]
 async fn assets_are_kept_under_their_version_and_name_what_they_are() {
-    let world = World::configured("[portal.theme.light]\nseries = \"#123456\"\n").await;
+    let world = World::configured("[portal.theme.light]\naccent = \"#123456\"\n").await;
     let browser = visitor(&world, &json!({})).await;
     let page = browser.get(world.path("/portal/onboarding")).await.expect(200);
     let policy = page.header("content-security-policy");
@@ -53,7 +53,7 @@ async fn assets_are_kept_under_their_version_and_name_what_they_are() {
     for (name, media_type, content) in [
         ("claviger.css", "text/css", ":root"),
         ("claviger.js", "text/javascript", "addEventListener"),
-        ("theme.css", "text/css", "--series: #123456;"),
+        ("theme.css", "text/css", "--accent: #123456;"),
     ] {
         assert!(page.body.contains(&format!("/assets/{name}?v={version}")), "{name}: {}", page.body);
         let asset = browser.get(world.path(&format!("/assets/{name}?v={version}"))).await.expect(200);
@@ -98,11 +98,7 @@ fn a_theme_that_could_not_be_seen_or_is_none_stops_the_start_and_says_how_to_men
             &["portal.theme.light.accent", "3.75:1", "4.5:1"],
         ),
         ("[portal.theme.dark]\naccent = \"#201010\"\n".to_owned(), &["portal.theme.dark.accent"]),
-        (
-            "[portal.theme.light]\naccent_wash = \"#404040\"\n".to_owned(),
-            &["portal.theme.light.accent_wash", "4.5:1"],
-        ),
-        ("[portal.theme.dark]\nseries = \"url(x)\"\n".to_owned(), &["portal.theme.dark.series"]),
+        ("[portal.theme.dark]\naccent_ink = \"url(x)\"\n".to_owned(), &["portal.theme.dark.accent_ink"]),
         (
             "[portal.theme]\nlogo = \"/nowhere/logo.svg\"\n".to_owned(),
             &["portal.theme.logo", "/nowhere/logo.svg"],
