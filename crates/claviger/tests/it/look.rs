@@ -56,7 +56,7 @@ pages! {
         stage.open("/portal/settings?tab=integrations").await;
         stage.press("#github a[data-opens]").await;
     };
-    account_question, PICTURED, "You just signed in to Atlassian as jaan", |stage| {
+    account_question, PICTURED, "You just signed in to Atlassian as", |stage| {
         connected(&stage).await;
         stage.world.control_app("atlassian", &json!({"account": "jaan@example.com"})).await;
         let link = stage.world.auth_url("group=atlassian").await;

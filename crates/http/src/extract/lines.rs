@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, JoinHandle};
-use tracing::{Instrument, Span, warn};
+use tracing::{Instrument, Span, error, warn};
 
 use super::Json;
 use crate::App;
@@ -128,7 +128,13 @@ impl<S: Serialize, T: Serialize> Telling<S, T> {
         });
         let last = match ended {
             Ok(result) => json!({ "result": result }),
-            Err(problem) => json!({ "problem": problem.members(language, request) }),
+            Err(problem) => {
+                // The layer around has seen a 200, and logs no cause.
+                if let Some(cause) = problem.led_to_by() {
+                    error!(request_id = ?request.map(|id| id.to_string()), outcome = "failure", cause, "work.failed");
+                }
+                json!({ "problem": problem.members(language, request) })
+            }
         };
         Some((Ok(line(&last)), Self::Over))
     }
