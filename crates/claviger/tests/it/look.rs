@@ -54,7 +54,7 @@ pages! {
         stage.loses("outlook").await;
         stage.pass(Duration::from_mins(18));
         stage.open("/portal/settings?tab=integrations").await;
-        stage.press("#github a[data-opens]").await;
+        stage.press("#row-github a[data-opens]").await;
     };
     account_question, PICTURED, "You just signed in to Atlassian as", |stage| {
         connected(&stage).await;

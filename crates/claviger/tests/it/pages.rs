@@ -162,7 +162,7 @@ async fn the_demonstration_takes_no_form_of_another_site_and_no_foreign_host_nam
     let url = format!("{onboarding}/sandbox/connect");
     let person = Browser::new();
     // Who is there without a session gets one of the demo subject.
-    person.form(&url, &[]).await.expect(401);
+    person.bare_form(&url, &[]).await.expect(401);
     let entered = person.get(onboarding).await.expect(303).location();
     assert_eq!(entered.as_str(), format!("{onboarding}?entered=true"));
     assert_eq!(person.get(entered).await.expect(303).location().as_str(), onboarding);

@@ -27,6 +27,7 @@ fn named(name: &str, value: &Value) -> Value {
     match (name, value) {
         ("version", version) => version.clone(),
         ("url" | "access_token" | "key", Value::String(_)) => "a secret".into(),
+        ("hash", Value::String(_)) => "a hash".into(),
         (_, value) => shape(value),
     }
 }
@@ -55,7 +56,7 @@ async fn every_command_keeps_its_shape() {
         "key list",
         "key rotate",
         "key check",
-        "audit tail --count 1",
+        "audit tail --count 1 --event api_key",
         "audit verify",
         "portal create --user anna",
         "disconnect github --user anna",
