@@ -80,7 +80,9 @@ async fn a_family_and_a_provider_are_there_with_their_consent_and_gone_without_t
     let (program, line) = start(&data, &[]);
     assert_eq!(line["integrations"], json!(["sandbox"]));
     let page = onboarding(&line).await;
-    assert!(page.contains("Sandbox") && !page.contains("GitHub"), "{page}");
+    // What is connected stays in sight, without a button that would fail.
+    assert!(page.contains("Sandbox") && page.contains("GitHub") && !page.contains("Microsoft"), "{page}");
+    assert!(!page.contains("/portal/onboarding/github/connect"), "{page}");
     let begin = format!("{}/api/oauth/authorize/demo?provider=github", line["backendUrl"].as_str().unwrap());
     let refused = Browser::with_key(line["apiKey"].as_str().unwrap()).get(begin).await;
     assert_eq!(refused.problem(), (400, "integration_not_configured".to_owned()));
