@@ -780,7 +780,7 @@ pub(crate) async fn rows_of_the_schema_before_get_their_due_time(world: &World) 
          DROP TABLE refresh_journal; DROP TABLE refresh_hold; DROP TABLE revocations; \
          DROP TABLE portal_browsers; DROP TABLE mails; DROP TABLE portal_sessions; DROP TABLE stripe_accounts; \
          DROP TABLE stripe_attempts; DROP TABLE stripe_events; DROP TABLE drills; {columns} \
-         DROP INDEX audit_by_subject; ALTER TABLE audit DROP COLUMN subject; ALTER TABLE audit DROP COLUMN integration; \
+         DROP INDEX audit_by_subject; DROP INDEX audit_by_connection; ALTER TABLE audit DROP COLUMN subject; ALTER TABLE audit DROP COLUMN integration; \
          ALTER TABLE keyring DROP COLUMN created_at; ALTER TABLE keyring DROP COLUMN spread_at; \
          DELETE FROM refinery_schema_history WHERE version >= 2"
     );
