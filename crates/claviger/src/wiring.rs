@@ -455,25 +455,24 @@ pub async fn wire(config: &Config, clock: Arc<dyn Clock>, demo: Option<Demo>) ->
     Ok(wired)
 }
 
-/// Opens a store that is there already, for one command beside whoever serves it: nothing is made and nothing migrated, and
+/// Opens a store that is there already, for one command beside whoever serves it: no store is made and none migrated, and
 /// whether the store has gone back in time is the servers' to notice.
 pub async fn operate(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Wired> {
     let checked = check(config)?;
-    if checked.database.url.is_none() {
-        let database = embedded_database(&config.data_dir);
-        let found = database.try_exists();
-        let what = match found {
+    let options =
+        Options { migrate: Migrate::Never, ..plain_options(&checked.database, config, clock.clone()) };
+    if let Some(database) = options.url.strip_prefix("sqlite:") {
+        let what = match Path::new(database).try_exists() {
             Ok(true) => None,
-            Ok(false) => Some(format!("there is no store at {}", database.display())),
-            Err(error) => Some(format!("{}: {error}", database.display())),
+            Ok(false) => Some(format!("there is no store at {database}")),
+            Err(error) => Some(format!("{database}: {error}")),
         };
         if let Some(what) = what {
+            let key = if checked.database.url.is_some() { "database.url" } else { "data_dir" };
             let mend = "name the right place with --data-dir or --config; `claviger serve` or `claviger dev` makes a store";
-            return Err(ConfigError::setting("data_dir", what, mend).into());
+            return Err(ConfigError::setting(key, what, mend).into());
         }
     }
-    let options =
-        Options { migrate: Migrate::Never, ..options_of(&checked.database, config, clock.clone())? };
     let store = Store::open(&options).await?;
     let rows = store.keyring.all().await?;
     if rows.is_empty() {

@@ -6,8 +6,10 @@ use std::io::{self, Write as _};
 use anyhow::Context as _;
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
+use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::door::Refused;
 use super::{End, say};
 use crate::config::ConfigError;
 
@@ -26,28 +28,25 @@ struct Versioned<T> {
     answer: T,
 }
 
-#[derive(Serialize)]
-struct Failure {
-    error: Fault,
-}
-
-#[derive(Serialize)]
-struct Fault {
-    code: &'static str,
-    detail: String,
-}
-
 /// Prints an answer for a program.
 pub(super) fn json(answer: impl Serialize) -> anyhow::Result<()> {
     say(serde_json::to_string(&Versioned { version: VERSION, answer })?)
+}
+
+/// Prints an error for a program: a server's problem document as it came, or a code of our own and what went wrong.
+pub(super) fn failure(error: &anyhow::Error) -> anyhow::Result<()> {
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return json(json!({ "error": refused.problem }));
+    }
+    let code = if error.is::<ConfigError>() { "configuration_invalid" } else { "could_not_run" };
+    json(json!({ "error": { "code": code, "detail": format!("{error:#}") } }))
 }
 
 /// Runs a command; with `as_json` its error becomes an answer as well.
 pub(super) fn answered(as_json: bool, command: impl FnOnce() -> anyhow::Result<End>) -> anyhow::Result<End> {
     match command() {
         Err(error) if as_json => {
-            let code = if error.is::<ConfigError>() { "configuration_invalid" } else { "could_not_run" };
-            json(Failure { error: Fault { code, detail: format!("{error:#}") } })?;
+            failure(&error)?;
             Ok(End::CouldNotRun)
         }
         ended => ended,
@@ -88,6 +87,18 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
 }
 
+/// Text from outside on a terminal: what could steer it, or turn the direction of what follows, is shown as a replacement
+/// character.
+pub(super) fn visible(text: &str) -> String {
+    let steers = |c: char| c.is_control() || is_direction(c);
+    text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Unicode's bidirectional formatting characters.
+const fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
+}
+
 /// Breaks text between words, so that no line is wider than `width`; a longer word stays whole, since it may be an address.
 /// Lines of the text stay lines. What a terminal would take for a command is replaced.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -95,7 +106,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     for paragraph in text.split('\n') {
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
-            let word: String = word.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            let word = visible(word);
             if !line.is_empty() && line.width() + 1 + word.width() > width {
                 lines.push(std::mem::take(&mut line));
             }
@@ -118,7 +129,8 @@ mod tests {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("  one\ntwo", 80), ["one", "two"]);
         assert_eq!(wrapped("a https://rowan.example b", 5), ["a", "https://rowan.example", "b"]);
-        assert_eq!(wrapped("\u{1b}[2Jx", 80), ["\u{fffd}[2Jx"]);
+        assert_eq!(wrapped("\u{1b}[2Jx \u{202e}y", 80), ["\u{fffd}[2Jx \u{fffd}y"]);
+        assert_eq!(visible("Õ 🍎 سلام\n"), "Õ 🍎 سلام\u{fffd}");
         assert_eq!(wrapped("", 80), [""]);
     }
 

@@ -93,7 +93,7 @@ pub(super) struct Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let member = |name: &str| self.problem[name].as_str().map(super::screen::visible).unwrap_or_default();
+        let member = |name: &str| self.problem[name].as_str().map(super::answer::visible).unwrap_or_default();
         write!(f, "{} ({})", member("detail"), member("code"))
     }
 }
@@ -114,11 +114,7 @@ impl Refused {
         match (self.status(), self.code()) {
             (
                 503,
-                "provider_unavailable"
-                | "keys_outdated"
-                | "refreshing_held"
-                | "refresh_under_way"
-                | "stripe_unavailable",
+                "provider_unavailable" | "refreshing_held" | "refresh_under_way" | "stripe_unavailable",
             ) => 1,
             (401 | 403 | 429 | 500.., _) => 3,
             (400 | 422, "invalid_parameter" | "validation_failed" | "malformed_json") => 2,

@@ -162,7 +162,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         let text = error.to_string();
         let detail = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         // Nobody may be reading.
-        let _ = screen::failure(&serde_json::json!({ "code": "usage", "detail": detail }));
+        let _ = answer::json(serde_json::json!({ "error": { "code": "usage", "detail": detail } }));
         return ExitCode::from(2);
     }
     // The same.

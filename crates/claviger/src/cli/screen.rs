@@ -7,10 +7,10 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
-use serde_json::{Value, json};
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::answer::{self, Paper, print};
+use super::answer::{self, Paper, print, visible};
 
 /// The least room for text that is indented.
 const LEAST: usize = 20;
@@ -84,7 +84,7 @@ impl Screen {
             return Ok(());
         }
         let room = self.paper.width.saturating_sub(indent.width()).max(LEAST);
-        let mut lines = answer::wrapped(&visible_lines(text), room).into_iter();
+        let mut lines = answer::wrapped(text, room).into_iter();
         print(&format!("{head}{}\n", lines.next().unwrap_or_default()))?;
         for line in lines {
             print(&format!("{indent}{line}\n"))?;
@@ -163,7 +163,7 @@ impl Screen {
     pub(super) fn progress(&self, text: &str) {
         let mut err = std::io::stderr();
         if !self.json && err.is_terminal() {
-            let text: String = text.chars().take(self.paper.width.saturating_sub(1)).collect();
+            let text: String = visible(text).chars().take(self.paper.width.saturating_sub(1)).collect();
             // Nobody may be looking.
             let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
         }
@@ -172,38 +172,5 @@ impl Screen {
     /// Takes the last word of `progress` away.
     pub(super) fn progress_over(&self) {
         self.progress("");
-    }
-}
-
-/// A failure, in the shape that `--json` promises.
-pub(super) fn failure(error: &Value) -> anyhow::Result<()> {
-    answer::json(json!({ "error": error }))
-}
-
-/// Text from outside on a terminal: what could steer it is shown as a replacement character.
-pub(super) fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() || is_direction(c) { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
-}
-
-/// The same for text whose lines are ours.
-fn visible_lines(text: &str) -> String {
-    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
-}
-
-/// Characters that turn the direction of what follows (Unicode's bidirectional formatting characters).
-const fn is_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_is_made_visible() {
-        assert_eq!(visible("a\x1b[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
-        assert_eq!(visible("Õ 🍎 سلام"), "Õ 🍎 سلام");
     }
 }

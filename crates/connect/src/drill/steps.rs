@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::progress::Progress;
 use crate::refresh::driver::millis;
+use crate::refresh::log::What as FlightWhat;
 
 /// What the product's backend gets that asks for the token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,34 +34,8 @@ pub struct DrillStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum What {
-    /// It waits.
-    Waiting {
-        /// For what: somebody else's `lease`, the `store`.
-        on: &'static str,
-    },
     /// The refresh token is set aside, and an invalid one stands in its place.
     SetAside,
-    /// The provider is called.
-    Calling {
-        /// The call's number, from 1.
-        attempt: u32,
-    },
-    /// The provider has answered, or has failed to.
-    Answered {
-        /// How long the call took, in milliseconds.
-        took_ms: u64,
-        /// The provider's error code, or a word for what happened; `null` when it brought tokens.
-        error: Option<String>,
-        /// What that means.
-        class: Option<&'static str>,
-    },
-    /// It calls again after a pause.
-    Retrying {
-        /// The number of the call to come.
-        attempt: u32,
-        /// The pause, in milliseconds.
-        pause_ms: u64,
-    },
     /// What the product's backend gets now.
     BackendGets(BackendGets),
     /// What the customer's page says now.
@@ -70,6 +45,9 @@ pub enum What {
     },
     /// Token and state are what they were.
     Restored,
+    /// What happens in every flight: it waits, it calls, it is answered, it calls again.
+    #[serde(untagged)]
+    Flight(FlightWhat),
 }
 
 /// Tells the steps with their times.

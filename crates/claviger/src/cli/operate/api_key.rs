@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Desk, End};
 use crate::cli::door::DoorArgs;
-use crate::cli::screen::visible;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
@@ -126,7 +125,7 @@ async fn find(desk: &Desk, id: &ApiKeyId) -> anyhow::Result<Value> {
 }
 
 fn row(key: &Value) -> Vec<String> {
-    let text = |name: &str| key[name].as_str().map(visible).unwrap_or_default();
+    let text = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
     let scopes = key["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let state = if key["revokedAt"].is_null() { "good" } else { "revoked" };
     vec![text("id"), text("name"), state.to_owned(), scopes.collect::<Vec<_>>().join(" ")]

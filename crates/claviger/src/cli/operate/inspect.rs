@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::view::{Account, Connection, scopes};
 use super::{Desk, End, ToolArgs};
-use crate::cli::screen::visible;
 use crate::cli::times;
 
 /// How much of the history is shown, and with `--verbose`.
@@ -54,13 +53,10 @@ fn facts(connection: &Connection, now: Timestamp) -> Vec<(&'static str, String)>
     let time = |at: Timestamp| times::with_exact(now, at);
     let account = connection.account.as_ref().map_or_else(|| "not known".to_owned(), Account::said);
     let mut facts = vec![("account", account)];
-    facts.push((
-        "connected",
-        format!("{} by {}", time(connection.connected_at), visible(&connection.connected_by)),
-    ));
+    facts.push(("connected", format!("{} by {}", time(connection.connected_at), &connection.connected_by)));
     if let Some(at) = connection.disconnected_at {
         let by = connection.disconnected_by.as_deref().unwrap_or("somebody");
-        facts.push(("disconnected", format!("{} by {}", time(at), visible(by))));
+        facts.push(("disconnected", format!("{} by {}", time(at), by)));
         return facts;
     }
     let refreshed = connection.refreshed_at.map_or_else(|| "not yet".to_owned(), time);
@@ -81,17 +77,16 @@ fn facts(connection: &Connection, now: Timestamp) -> Vec<(&'static str, String)>
     if !connection.scopes_drift.is_empty() {
         facts.push(("newly asked", scopes(&connection.scopes_drift)));
     }
-    facts.push(("last error", connection.last_error.as_deref().map_or_else(|| "none".to_owned(), visible)));
+    facts.push(("last error", connection.last_error.as_deref().unwrap_or("none").to_owned()));
     facts
 }
 
 impl Event {
     fn said(&self, verbose: bool) -> String {
-        let what = visible(self.name.split_once('.').map_or(&*self.name, |(_, deed)| deed)).replace('_', " ");
-        let why = self.reason.as_deref().map(|why| format!(" ({})", visible(why))).unwrap_or_default();
-        let outcome =
-            if self.outcome == "success" { String::new() } else { format!(", {}", visible(&self.outcome)) };
+        let what = self.name.split_once('.').map_or(&*self.name, |(_, deed)| deed).replace('_', " ");
+        let why = self.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let outcome = if self.outcome == "success" { String::new() } else { format!(", {}", &self.outcome) };
         let when = if verbose { format!("  {}", self.at) } else { String::new() };
-        format!("{what}{why}{outcome}, by {}{when}", visible(&self.actor))
+        format!("{what}{why}{outcome}, by {}{when}", &self.actor)
     }
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Desk, End};
 use crate::cli::door::{DoorArgs, secret_from};
-use crate::cli::screen::visible;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
@@ -150,13 +149,13 @@ fn show(desk: &Desk, found: &Value) -> anyhow::Result<End> {
     let names = ["name", "provider", "state", "from", "client id"];
     let mut facts: Vec<(&str, String)> = names.into_iter().zip(row(found)).collect();
     let scopes = found["scopes"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    facts.push(("scopes", visible(&scopes.collect::<Vec<_>>().join(" "))));
+    facts.push(("scopes", scopes.collect::<Vec<_>>().join(" ")));
     desk.screen.facts(&facts)?;
     Ok(End::Done)
 }
 
 fn row(found: &Value) -> Vec<String> {
-    let text = |name: &str| found[name].as_str().map_or_else(|| "-".to_owned(), visible);
+    let text = |name: &str| found[name].as_str().unwrap_or("-").to_owned();
     let state = if found["available"] == true { "available" } else { "not configured" };
     vec![text("id"), text("provider"), state.to_owned(), text("source"), text("clientId")]
 }

@@ -11,7 +11,7 @@ use vault::MasterKey;
 
 use super::{Desk, End};
 use crate::cli::door::{DoorArgs, Way, secret_from};
-use crate::cli::screen::{Mark, visible};
+use crate::cli::screen::Mark;
 use crate::cli::times;
 use crate::keys::{MasterKeyChange, change_master_key};
 use crate::wiring;
@@ -149,7 +149,7 @@ fn why(kept: &Value) -> String {
         "calls_open" => {
             format!("{} calls of providers are open whose answers may be sealed with it.", kept["count"])
         }
-        other => format!("{}.", visible(other)),
+        other => format!("{other}."),
     }
 }
 
@@ -160,7 +160,7 @@ async fn check(desk: &Desk) -> anyhow::Result<End> {
     desk.screen.object(found.clone())?;
     let unreadable = tables(desk, &found, "versions")?;
     for value in found["values"].as_array().into_iter().flatten() {
-        let text = |name: &str| value[name].as_str().map(visible).unwrap_or_default();
+        let text = |name: &str| value[name].as_str().unwrap_or_default();
         let why = match value["why"].as_str().unwrap_or_default() {
             "format" => "was never sealed, or is cut".to_owned(),
             "unknown_key" => format!("names data key {}, which is not there", value["version"]),
@@ -185,7 +185,7 @@ async fn check(desk: &Desk) -> anyhow::Result<End> {
 fn show(desk: &Desk, step: &Value) {
     if step["step"] == "table" {
         let of = step["total"].as_u64().map(|total| format!(" of {total}")).unwrap_or_default();
-        let table = step["table"].as_str().map(visible).unwrap_or_default();
+        let table = step["table"].as_str().unwrap_or_default();
         desk.screen.progress(&format!("{table}: {}{of} rows", step["done"]));
     }
 }
@@ -206,8 +206,8 @@ fn tables(desk: &Desk, found: &Value, member: &str) -> anyhow::Result<u64> {
                 .join(", "),
             other => other.to_string(),
         };
-        let name = table["table"].as_str().map(visible).unwrap_or_default();
-        rows.push(vec![name, table["rows"].to_string(), said, bad.to_string()]);
+        let name = table["table"].as_str().unwrap_or_default();
+        rows.push(vec![name.to_owned(), table["rows"].to_string(), said, bad.to_string()]);
     }
     let third = if member == "versions" { "VALUES BY KEY" } else { "SEALED ANEW" };
     desk.screen.table(&["TABLE", "ROWS", third, "DO NOT OPEN"], &rows)?;

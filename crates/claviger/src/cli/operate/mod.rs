@@ -24,10 +24,10 @@ use model::{IntegrationId, Label, SubjectId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::answer;
 use super::door::{Door, DoorArgs, Refused};
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::{End, block_on, told_to_stop};
-use crate::config::ConfigError;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -90,13 +90,9 @@ impl ToolArgs {
         }
     }
 
-    /// `github of anna`, with the label where it tells something.
+    /// `github of anna`.
     fn name(&self) -> String {
-        let Self { tool, user, label, .. } = self;
-        match label.as_str() {
-            "default" => format!("{tool} of {user}"),
-            label => format!("{tool} ({label}) of {user}"),
-        }
+        format!("{} of {}", view::named(self.tool.as_str(), self.label.as_str()), self.user)
     }
 }
 
@@ -170,16 +166,7 @@ pub(super) fn fail(error: &anyhow::Error, as_json: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let refused = error.downcast_ref::<Refused>();
-    let told = if as_json {
-        let code = if error.is::<ConfigError>() { "configuration_invalid" } else { "could_not_run" };
-        let problem = refused.map_or_else(
-            || json!({ "code": code, "detail": format!("{error:#}") }),
-            |refused| refused.problem.clone(),
-        );
-        screen::failure(&problem)
-    } else {
-        super::complain(error)
-    };
+    let told = if as_json { answer::failure(error) } else { super::complain(error) };
     // Nobody may be reading.
     drop(told);
     ExitCode::from(refused.map_or(3, Refused::exit_code))

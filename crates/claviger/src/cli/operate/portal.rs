@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Desk, End};
 use crate::cli::door::DoorArgs;
-use crate::cli::screen::visible;
 use crate::cli::times;
 
 #[derive(Subcommand)]
@@ -140,7 +139,7 @@ fn show(desk: &Desk, found: &Value) -> anyhow::Result<()> {
 }
 
 fn row(found: &Value) -> Vec<String> {
-    let text = |name: &str| found[name].as_str().map_or_else(|| "-".to_owned(), visible);
+    let text = |name: &str| found[name].as_str().unwrap_or("-").to_owned();
     let expires: Option<Timestamp> = serde_json::from_value(found["expiresAt"].clone()).ok();
     let expires = expires.map_or_else(String::new, |at| times::relative(SystemClock.now(), at));
     vec![text("id"), text("subject"), text("page"), text("status"), expires, text("mail")]

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{Desk, End};
 use crate::cli::door::DoorArgs;
-use crate::cli::screen::visible;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
@@ -84,7 +83,7 @@ pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => visible(text),
+        Value::String(text) => text.clone(),
         Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(" "),
         Value::Bool(true) => "yes".to_owned(),

@@ -44,10 +44,10 @@ pub(super) async fn run(desk: &Desk, args: &ToolArgs) -> anyhow::Result<End> {
 /// A step in words.
 pub(super) fn told(step: &Value) -> String {
     let number = |name: &str| step[name].as_u64().unwrap_or_default();
-    let text = |name: &str| step[name].as_str().map(crate::cli::screen::visible).unwrap_or_default();
-    match text("step").as_str() {
+    let text = |name: &str| step[name].as_str().unwrap_or_default();
+    match text("step") {
         "joined" => format!("somebody else's refresh ({}) is under way; waiting for it", text("trigger")),
-        "waiting" => match text("on").as_str() {
+        "waiting" => match text("on") {
             "lease" => "another replica holds the lease; waiting".to_owned(),
             "answer" => "the answer of an earlier call may still come; waiting".to_owned(),
             other => format!("waiting for the {other}"),

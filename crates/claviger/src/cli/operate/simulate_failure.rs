@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{Desk, End, ToolArgs};
-use crate::cli::screen::{Mark, visible};
+use crate::cli::screen::Mark;
 use crate::cli::times;
 
 #[derive(Args)]
@@ -68,18 +68,13 @@ fn verdict(played: &Value) -> (Mark, &'static str) {
 }
 
 fn told(step: &Value) -> String {
-    let text = |name: &str| step[name].as_str().map(visible).unwrap_or_default();
+    let text = |name: &str| step[name].as_str().unwrap_or_default();
     match step["step"].as_str().unwrap_or_default() {
         "set_aside" => "the refresh token is set aside; an invalid one stands in its place".to_owned(),
         "backend_gets" => match step["code"].as_str() {
             Some(code) => {
-                let reason = step["reason"].as_str().map(|reason| format!(", {}", visible(reason)));
-                format!(
-                    "the backend gets: {} {}{}",
-                    step["status"],
-                    visible(code),
-                    reason.unwrap_or_default()
-                )
+                let reason = step["reason"].as_str().map(|reason| format!(", {reason}"));
+                format!("the backend gets: {} {}{}", step["status"], code, reason.unwrap_or_default())
             }
             None => format!("the backend gets: {} and a token", step["status"]),
         },

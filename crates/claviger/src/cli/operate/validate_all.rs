@@ -6,6 +6,7 @@ use model::SubjectId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::view::named;
 use super::{Desk, End};
 use crate::cli::door::DoorArgs;
 use crate::cli::screen::Mark;
@@ -34,10 +35,7 @@ struct Row {
 
 impl Row {
     fn name(&self) -> String {
-        match self.label.as_str() {
-            "default" => format!("{} of {}", self.integration, self.subject),
-            label => format!("{} ({label}) of {}", self.integration, self.subject),
-        }
+        format!("{} of {}", named(&self.integration, &self.label), self.subject)
     }
 
     fn mark(&self) -> Mark {

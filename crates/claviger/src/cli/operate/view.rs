@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde::Deserialize;
 
-use crate::cli::screen::{Mark, visible};
+use crate::cli::screen::Mark;
 use crate::cli::times;
 
 /// A connection.
@@ -39,17 +39,13 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn said(&self) -> String {
-        visible(self.name.as_deref().unwrap_or(&self.id))
+        self.name.as_deref().unwrap_or(&self.id).to_owned()
     }
 }
 
 impl Connection {
-    /// The integration, with the label where it tells something.
     pub(super) fn name(&self) -> String {
-        match self.label.as_str() {
-            "default" => self.integration.clone(),
-            label => format!("{} ({label})", self.integration),
-        }
+        named(&self.integration, &self.label)
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -93,9 +89,17 @@ impl Connection {
     }
 }
 
+/// The integration, with the label where it tells something.
+pub(super) fn named(integration: &str, label: &str) -> String {
+    match label {
+        "default" => integration.to_owned(),
+        label => format!("{integration} ({label})"),
+    }
+}
+
 /// Scopes, or that there are none.
 pub(super) fn scopes(scopes: &[String]) -> String {
-    if scopes.is_empty() { "none".to_owned() } else { visible(&scopes.join(" ")) }
+    if scopes.is_empty() { "none".to_owned() } else { scopes.join(" ") }
 }
 
 /// What a state means.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use super::on_both_databases;
+use super::rig::Rig;
 use crate::harness::process::command;
 
 on_both_databases! {
@@ -148,4 +149,25 @@ on_both_databases! {
         assert_eq!(names, ["connection.created", "connection.disconnected"], "oldest first, the last one too");
         rig.both(&["audit", "tail", "--count", "0"]).expect_err_with(2, "0 is not in 1..=200");
     }
+}
+
+/// A page of the trail passes over ten thousand entries at most, and is empty when none of them is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_behind_ten_thousand_others_is_found() {
+    let rig = Rig::new(None).await;
+    rig.connect("anna", "github").await;
+    let file = rusqlite::Connection::open(rig.folder.path().join("data/claviger.db")).unwrap();
+    file.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+    let other = r#"{"at":"2026-01-01T00:00:00.000Z","event":"api_key.created","outcome":"success","actor":{"type":"system"}}"#;
+    let written = file.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10001) \
+         INSERT INTO audit (writer, sequence, at, event, previous, hash) \
+         SELECT 'wrt_' || printf('%032x', 1), i, (SELECT max(at) FROM audit), ?1, zeroblob(32), zeroblob(32) FROM n",
+        [other],
+    );
+    assert_eq!(written.unwrap(), 10_002);
+    let one = rig.both(&["audit", "tail", "--event", "connection.created", "--count", "1", "--json"]).json();
+    assert_eq!(one["entries"][0]["event"]["event"], "connection.created");
+    let exported = rig.beside(&["audit", "export", "--event", "connection.created"]).expect(0);
+    assert_eq!(exported.lines().count(), 1, "{exported}");
 }

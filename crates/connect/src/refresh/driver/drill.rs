@@ -16,6 +16,7 @@ use super::{
 use crate::Error;
 use crate::drill::stand_in;
 use crate::drill::steps::{Teller, What};
+use crate::refresh::log::What as FlightWhat;
 
 /// How long the drill waits until nobody else refreshes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -171,11 +172,11 @@ impl Play<'_> {
     fn tell(&self, waiting: Waiting, pause: Duration) {
         match waiting {
             Waiting::Retry { attempt } => {
-                self.teller.tell(What::Retrying { attempt, pause_ms: millis(pause) });
+                self.teller.tell(What::Flight(FlightWhat::Retrying { attempt, pause_ms: millis(pause) }));
             }
             Waiting::Store => {
                 warn!(credential = %self.driver.id, on = "store", "drill.waiting");
-                self.teller.once(What::Waiting { on: "store" });
+                self.teller.once(What::Flight(FlightWhat::Waiting { on: "store" }));
             }
             Waiting::Lease | Waiting::Replay | Waiting::Answer => {}
         }
@@ -185,7 +186,7 @@ impl Play<'_> {
         if Deadline::now() + pause > self.until {
             return Err(self.under_way());
         }
-        self.teller.once(What::Waiting { on: "lease" });
+        self.teller.once(What::Flight(FlightWhat::Waiting { on: "lease" }));
         tokio::time::sleep(pause).await;
         Ok(Event::Woke)
     }
@@ -250,7 +251,7 @@ impl Play<'_> {
 
     async fn call(&mut self) -> Answer {
         self.attempts = self.driver.flight.attempts();
-        self.teller.tell(What::Calling { attempt: self.attempts });
+        self.teller.tell(What::Flight(FlightWhat::Calling { attempt: self.attempts }));
         let asked = Instant::now();
         let call = tokio::time::timeout_at(self.until, self.driver.renewing(self.driver.call()));
         let answer = call.await.unwrap_or_else(|_| Answer::Refused {
@@ -261,11 +262,11 @@ impl Play<'_> {
         });
         let (error, class) = answer.refusal().unzip();
         let said = Said { error, class, took: asked.elapsed() };
-        self.teller.tell(What::Answered {
+        self.teller.tell(What::Flight(FlightWhat::Answered {
             took_ms: millis(said.took),
             error: said.error.clone(),
             class: said.class,
-        });
+        }));
         self.said = Some(said);
         answer
     }
