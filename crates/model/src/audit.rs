@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ApiKeyId, SubjectId, Timestamp};
+use crate::{ApiKeyId, ClientId, SubjectId, Timestamp, UserId};
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,10 @@ pub enum Actor {
     ApiKey(ApiKeyId),
     /// A person's browser, on behalf of this subject.
     Browser(Option<SubjectId>),
+    /// A person who is signed in at our authorize page.
+    User(UserId),
+    /// An application.
+    Application(ClientId),
     /// Whoever runs Claviger, at the command line or by its configuration.
     Operator,
     /// Claviger itself.
@@ -27,6 +31,8 @@ impl fmt::Display for Actor {
             Self::ApiKey(id) => write!(f, "{id}"),
             Self::Browser(Some(subject)) => write!(f, "browser of {subject}"),
             Self::Browser(None) => f.write_str("browser"),
+            Self::User(id) => write!(f, "{id}"),
+            Self::Application(id) => write!(f, "application {id}"),
             Self::Operator => f.write_str("operator"),
             Self::System => f.write_str("system"),
         }

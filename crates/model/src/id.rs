@@ -75,6 +75,11 @@ const fn is_catalog_id_byte(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'
 }
 
+/// RFC 6749 appendix A.1 allows spaces too; nobody can read those.
+const fn is_client_id_byte(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e)
+}
+
 const fn is_stripe_id_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
@@ -103,6 +108,15 @@ named_id!(
 named_id!(
     /// An account at Stripe, as Stripe names it.
     StripeAccountId, "Stripe account", 64, "use 1 to 64 characters of A-Z a-z 0-9 _", is_stripe_id_byte
+);
+
+named_id!(
+    /// An application, as it names itself to us (RFC 6749 §2.2). A URL where its document is (Client ID Metadata Documents).
+    ClientId, "client id", 512, "use 1 to 512 visible ASCII characters", is_client_id_byte
+);
+named_id!(
+    /// The account of the product that a grant acts for, as the product names it.
+    TeamId, "team", 255, "use 1 to 255 characters of A-Z a-z 0-9 . _ : @ -", is_product_id_byte
 );
 
 impl Default for Label {
@@ -192,6 +206,26 @@ random_id!(
 random_id!(
     /// One onboarding at Stripe in flight.
     StripeAttemptId, "Stripe attempt id", "sat_"
+);
+random_id!(
+    /// A person who signs in at our authorize page.
+    UserId, "user id", "usr_"
+);
+random_id!(
+    /// A user's standing consent for one application, acting for one team.
+    GrantId, "grant id", "gnt_"
+);
+random_id!(
+    /// The refresh tokens, and their access tokens, that one code began.
+    FamilyId, "family id", "fam_"
+);
+random_id!(
+    /// One authorization request that a person is looking at.
+    AuthorizationId, "authorization id", "aut_"
+);
+random_id!(
+    /// A key that signs JSON Web Tokens, as its `kid` says.
+    SigningKeyId, "signing key id", "sig_"
 );
 random_id!(
     /// One request, as an error answer and the log name it.

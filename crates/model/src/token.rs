@@ -34,7 +34,7 @@ secret_text!(
     AccessToken
 );
 secret_text!(
-    /// A refresh token that a provider issued to us (RFC 6749 §1.5).
+    /// A refresh token (RFC 6749 §1.5): one that a provider issued to us, or one that we issued.
     RefreshToken
 );
 secret_text!(
@@ -48,6 +48,10 @@ secret_text!(
 secret_text!(
     /// Members of a token answer that are the provider's own (`api_domain`, `instance_url` …), as a JSON object.
     TokenExtra
+);
+secret_text!(
+    /// The private key of a signing key (RFC 7518 §6), as PKCS #8 in base64.
+    SigningKeySecret
 );
 secret_text!(
     /// What the link of a portal session carries.
