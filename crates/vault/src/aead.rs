@@ -81,3 +81,18 @@ pub(crate) fn derive_secret(key: &[u8; 32], purpose: &str) -> [u8; 32] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), purpose.as_bytes());
     tag.as_ref().try_into().expect("HMAC-SHA256 has 32 octets")
 }
+
+/// 32 octets of key out of a text that holds as many random bits, for a purpose.
+///
+/// The text goes into HKDF-SHA256 (RFC 5869) as its input. As the key of an HMAC it would be hashed first where it
+/// has more than 64 octets (RFC 2104 §2), and then all would follow from the SHA-256 of the text, which is what rows
+/// hold of a token.
+pub(crate) fn derive_from_text(text: &str, purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    Salt::new(HKDF_SHA256, &[])
+        .extract(text.as_bytes())
+        .expand(&[purpose.as_bytes()], HKDF_SHA256)
+        .and_then(|okm| okm.fill(key.as_mut()))
+        .expect("32 octets are within the 8160 that HKDF-SHA256 can expand to");
+    key
+}

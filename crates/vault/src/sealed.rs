@@ -14,7 +14,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use model::{AccessToken, ClientSecret, CodeVerifier, EmailAddress, LinkToken, RefreshToken, TokenExtra};
+use model::{
+    AccessToken, ClientSecret, CodeVerifier, EmailAddress, LinkToken, RefreshToken, SigningKeySecret,
+    TokenExtra,
+};
 use zeroize::Zeroizing;
 
 use crate::aead::{self, SALT_LEN, TAG_LEN};
@@ -61,6 +64,7 @@ sealable! {
     CodeVerifier in "attempts"."code_verifier";
     EmailAddress in "portal_sessions"."email";
     LinkToken in "mails"."link_token";
+    SigningKeySecret in "signing_keys"."private_key";
 }
 
 /// Table and field of a kind of secret: with the row, what a sealed value is bound to.
