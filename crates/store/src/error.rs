@@ -44,6 +44,9 @@ pub enum Error {
     /// The address of the database is not one that we can use.
     #[error("database.url: {0}")]
     Address(String),
+    /// The address of the server that counts is not one that we can use.
+    #[error("the address of the server that counts: {0}")]
+    LimitsAddress(String),
     /// The migration did not run through.
     #[error("the migration failed: {0}")]
     Migration(#[source] Box<dyn StdError + Send + Sync>),

@@ -1,26 +1,35 @@
 //! Where a store comes from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use model::{Clock, WriterId};
 
 use crate::api_keys::ApiKeys;
+use crate::applications::Applications;
 use crate::attempts::Attempts;
 use crate::audit::Audit;
+use crate::authorizations::Authorizations;
 use crate::connections::Connections;
 use crate::credentials::Credentials;
 use crate::drills::Drills;
+use crate::families::Families;
+use crate::grants::Grants;
 use crate::integrations::Integrations;
 use crate::keyring::KeyringRows;
+use crate::limits::{Limits, OrLocal};
 use crate::portal::Portal;
 use crate::postgres::Postgres;
 use crate::refreshes::Refreshes;
 use crate::revocations::Revocations;
 use crate::sealed::SealedRows;
+use crate::signing_keys::SigningKeys;
 use crate::sqlite::Sqlite;
 use crate::stripe::Stripe;
 use crate::subjects::Subjects;
+use crate::users::Users;
+use crate::valkey::Valkey;
 use crate::{Error, Result};
 
 /// Which database, and how it is used.
@@ -39,6 +48,11 @@ pub struct Options {
     pub cache_entries: u64,
     /// How many connections: SQLite's readers, PostgreSQL's pool. `None` for twice the cores, at least four.
     pub connections: Option<usize>,
+    /// The Redis or Valkey that counts what is limited: `redis://…`, `rediss://…` or `unix:///PATH`. `None`: PostgreSQL
+    /// does, and beside SQLite this process in its memory.
+    pub limits: Option<String>,
+    /// How long a hit waits for the counters of all replicas before this process counts for itself.
+    pub limits_patience: Duration,
     /// This process's chain in the audit trail.
     pub writer: WriterId,
     /// Dates the first entry of that chain, and times leases: SQLite's always, PostgreSQL's when it is not
@@ -55,6 +69,8 @@ impl Options {
             migrate_url: None,
             cache_entries: 100_000,
             connections: None,
+            limits: None,
+            limits_patience: Duration::from_secs(1),
             writer,
             clock,
         }
@@ -110,6 +126,20 @@ pub struct Store {
     pub portal: Arc<dyn Portal>,
     /// Accounts at Stripe.
     pub stripe: Arc<dyn Stripe>,
+    /// OAuth clients that are registered with us.
+    pub applications: Arc<dyn Applications>,
+    /// People who sign in at our authorize page.
+    pub users: Arc<dyn Users>,
+    /// Authorization requests at our own door.
+    pub authorizations: Arc<dyn Authorizations>,
+    /// Consents.
+    pub grants: Arc<dyn Grants>,
+    /// Codes and tokens that we issue.
+    pub families: Arc<dyn Families>,
+    /// The keys that sign JSON Web Tokens.
+    pub signing_keys: Arc<dyn SigningKeys>,
+    /// How often something may happen.
+    pub limits: Arc<dyn Limits>,
     /// The wrapped data keys.
     pub keyring: Arc<dyn KeyringRows>,
     /// Everything that they seal.
@@ -123,6 +153,8 @@ pub struct Store {
 #[async_trait]
 pub(crate) trait Engine: Send + Sync {
     async fn ping(&self) -> Result<()>;
+    /// Its own counters.
+    fn limits(self: Arc<Self>) -> Arc<dyn Limits>;
     async fn close(&self);
 }
 
@@ -148,10 +180,16 @@ impl<'a> Address<'a> {
 impl Store {
     /// Opens the database; migrates first unless `options.migrate` is [`Migrate::Never`].
     pub async fn open(options: &Options) -> Result<Self> {
-        match Address::of(&options.url)? {
+        let patience = options.limits_patience;
+        let limits = options.limits.as_deref().map(|url| Valkey::at(url, patience)).transpose()?;
+        let mut store = match Address::of(&options.url)? {
             Address::Sqlite(path) => Sqlite::open(path, options).await.map(Self::of),
             Address::Postgres(url) => Postgres::open(url, options).await.map(Self::of),
+        }?;
+        if let Some(limits) = limits {
+            store.limits = Arc::new(OrLocal::new(Arc::new(limits)));
         }
+        Ok(store)
     }
 
     /// Brings the schema to this version's, and nothing else.
@@ -186,6 +224,12 @@ impl Store {
             + ApiKeys
             + Portal
             + Stripe
+            + Applications
+            + Users
+            + Authorizations
+            + Grants
+            + Families
+            + SigningKeys
             + KeyringRows
             + SealedRows
             + Audit
@@ -204,6 +248,13 @@ impl Store {
             api_keys: engine.clone(),
             portal: engine.clone(),
             stripe: engine.clone(),
+            applications: engine.clone(),
+            users: engine.clone(),
+            authorizations: engine.clone(),
+            grants: engine.clone(),
+            families: engine.clone(),
+            signing_keys: engine.clone(),
+            limits: engine.clone().limits(),
             keyring: engine.clone(),
             sealed: engine.clone(),
             audit: engine.clone(),

@@ -25,9 +25,15 @@ macro_rules! columns {
     };
 }
 
+pub(crate) mod applications;
+pub(crate) mod authorizations;
+pub(crate) mod families;
+pub(crate) mod grants;
 pub(crate) mod portal;
 pub(crate) mod sealed;
+pub(crate) mod signing_keys;
 pub(crate) mod stripe;
+pub(crate) mod users;
 
 columns! {
     /// Read by [`subject`].

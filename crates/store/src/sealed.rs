@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use model::{
-    AccessToken, ClientSecret, CodeVerifier, EmailAddress, LinkToken, RefreshToken, Timestamp, TokenExtra,
+    AccessToken, ClientSecret, CodeVerifier, EmailAddress, LinkToken, RefreshToken, SigningKeySecret,
+    Timestamp, TokenExtra,
 };
 use vault::AnySealed;
 
@@ -29,12 +30,14 @@ pub enum Table {
     PortalSessions,
     /// Links that are to be mailed.
     Mails,
+    /// Private keys that sign what we issue.
+    SigningKeys,
 }
 
 impl Table {
     /// All of them. Values move only to later ones (an orphan is adopted, what was set aside returns, a
     /// credential is given back), so that whoever goes through the tables in this order misses none.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RefreshJournal,
         Self::Drills,
         Self::Credentials,
@@ -43,6 +46,7 @@ impl Table {
         Self::Attempts,
         Self::PortalSessions,
         Self::Mails,
+        Self::SigningKeys,
     ];
 
     /// The table's name.
@@ -56,6 +60,7 @@ impl Table {
             Self::Attempts => "attempts",
             Self::PortalSessions => "portal_sessions",
             Self::Mails => "mails",
+            Self::SigningKeys => "signing_keys",
         }
     }
 
@@ -74,6 +79,7 @@ impl Table {
             Self::Attempts => &[AnySealed::from_row::<CodeVerifier>],
             Self::PortalSessions => &[AnySealed::from_row::<EmailAddress>],
             Self::Mails => &[AnySealed::from_row::<LinkToken>],
+            Self::SigningKeys => &[AnySealed::from_row::<SigningKeySecret>],
         }
     }
 

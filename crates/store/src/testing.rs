@@ -6,22 +6,32 @@ mod simulated;
 
 pub use simulated::{Simulated, Snapshot};
 
-/// The address of an empty PostgreSQL database of its own, or `None` where there is no server: then one line says what
-/// was skipped.
-///
-/// The server is the one of `CLAVIGER_TEST_POSTGRES`, the address of a database whose role may create others. With
-/// `CLAVIGER_TEST_REQUIRE=1` a missing server fails the test.
-pub async fn fresh_postgres() -> Option<String> {
-    let Ok(admin) = std::env::var("CLAVIGER_TEST_POSTGRES") else {
+/// What the variable says; `None` where it says nothing: then one line tells what was skipped. With
+/// `CLAVIGER_TEST_REQUIRE=1` it fails the test.
+fn named_by(variable: &str, server: &str) -> Option<String> {
+    let address = std::env::var(variable).ok();
+    if address.is_none() {
         assert!(
             std::env::var("CLAVIGER_TEST_REQUIRE").as_deref() != Ok("1"),
-            "CLAVIGER_TEST_REQUIRE=1, but CLAVIGER_TEST_POSTGRES names no server"
+            "CLAVIGER_TEST_REQUIRE=1, but {variable} names no server"
         );
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         // Not eprintln!: `cargo test` would swallow it.
-        let _ = writeln!(std::io::stderr(), "skipped: {test} (no PostgreSQL; run `cargo xtask test`)");
-        return None;
-    };
+        let _ = writeln!(std::io::stderr(), "skipped: {test} (no {server}; run `cargo xtask test`)");
+    }
+    address
+}
+
+/// The address of the Redis or Valkey of `CLAVIGER_TEST_REDIS`, which all tests share, or `None` where there is none.
+pub fn redis() -> Option<String> {
+    named_by("CLAVIGER_TEST_REDIS", "Redis")
+}
+
+/// The address of an empty PostgreSQL database of its own, or `None` where there is no server.
+///
+/// The server is the one of `CLAVIGER_TEST_POSTGRES`, the address of a database whose role may create others.
+pub async fn fresh_postgres() -> Option<String> {
+    let admin = named_by("CLAVIGER_TEST_POSTGRES", "PostgreSQL")?;
     let name = format!("claviger_{}", vault::random::token().expose());
     let name = &name[..40];
     let (client, connection) = tokio_postgres::connect(&admin, tokio_postgres::NoTls)

@@ -10,24 +10,39 @@ use crate::rows::keyring_columns;
 use crate::{Result, rows};
 
 /// Our tables but for the audit trail, which is only appended to, and the schema's history, which is only read.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 32] = [
+    "access_tokens",
     "api_keys",
+    "applications",
+    "assertions",
     "attempts",
+    "authorizations",
+    "codes",
     "connections",
     "credentials",
     "drills",
+    "families",
+    "grants",
     "integrations",
     "keyring",
+    "limits",
     "mails",
+    "memberships",
     "portal_browsers",
     "portal_sessions",
+    "pushed_requests",
+    "refresh_answers",
     "refresh_hold",
     "refresh_journal",
     "revocations",
+    "sign_ins",
+    "signing_keys",
     "stripe_accounts",
     "stripe_attempts",
     "stripe_events",
     "subjects",
+    "teams",
+    "users",
 ];
 
 const AUDIT: &str = "audit";

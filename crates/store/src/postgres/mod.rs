@@ -21,28 +21,37 @@ use crate::audit::Head;
 use crate::cache::{Cache, Epochs, Thing};
 use crate::columns::Columns;
 use crate::connections::{ConnectionKey, Standing};
+use crate::limits::{Limits, OrLocal};
 use crate::open::{Engine, Options};
 use crate::value::Value;
 use crate::{Error, Result};
 
 mod address;
 mod api_keys;
+mod applications;
 mod attempts;
 mod audit;
+mod authorizations;
 mod connections;
 mod credentials;
 mod drills;
+mod families;
+mod grants;
 mod health;
 mod integrations;
+mod issued;
 mod keyring;
+mod limits;
 mod listener;
 mod portal;
 mod refreshes;
 mod revocations;
 mod schema;
 mod sealed;
+mod signing_keys;
 mod stripe;
 mod subjects;
+mod users;
 
 use address::Address;
 pub(crate) use health::look;
@@ -73,6 +82,7 @@ pub(crate) struct Postgres {
     /// The end of our chain; `None` while only the table knows it.
     head: Mutex<Option<Head>>,
     clock: Arc<dyn Clock>,
+    limits_patience: Duration,
 }
 
 impl Postgres {
@@ -96,6 +106,7 @@ impl Postgres {
             chain: options.writer,
             head: Mutex::new(None),
             clock: Arc::clone(&options.clock),
+            limits_patience: options.limits_patience,
         })
     }
 
@@ -205,6 +216,10 @@ impl Engine for Postgres {
             .iter()
             .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("on")));
         if read_only { Err(Error::Unavailable("the database takes no writes".into())) } else { Ok(()) }
+    }
+
+    fn limits(self: Arc<Self>) -> Arc<dyn Limits> {
+        Arc::new(OrLocal::new(self))
     }
 
     async fn close(&self) {

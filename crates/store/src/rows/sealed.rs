@@ -45,6 +45,7 @@ macro_rules! sealed_statements {
                 Table::Attempts => one_key!("attempts", "id", "code_verifier", "code_verifier IS NOT NULL"),
                 Table::PortalSessions => one_key!("portal_sessions", "id", "email", "email IS NOT NULL"),
                 Table::Mails => one_key!("mails", "id", "link_token", "link_token IS NOT NULL"),
+                Table::SigningKeys => one_key!("signing_keys", "id", "private_key", "private_key IS NOT NULL"),
             }
         }
 
@@ -60,6 +61,7 @@ macro_rules! sealed_statements {
                 Table::Attempts => "SELECT count(*) FROM attempts WHERE code_verifier IS NOT NULL",
                 Table::PortalSessions => "SELECT count(*) FROM portal_sessions WHERE email IS NOT NULL",
                 Table::Mails => "SELECT count(*) FROM mails WHERE link_token IS NOT NULL",
+                Table::SigningKeys => "SELECT count(*) FROM signing_keys",
             }
         }
 
@@ -98,6 +100,7 @@ macro_rules! sealed_statements {
                 Table::Attempts => one_value!("attempts", "code_verifier"),
                 Table::PortalSessions => one_value!("portal_sessions", "email"),
                 Table::Mails => one_value!("mails", "link_token"),
+                Table::SigningKeys => one_value!("signing_keys", "private_key"),
             }
         }
 

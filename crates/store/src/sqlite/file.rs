@@ -27,7 +27,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_mins(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Statements that a connection keeps prepared; more than there are.
-const PREPARED: usize = 128;
+const PREPARED: usize = 256;
 
 /// Checks what the address says before anything is made.
 pub(super) fn checked(path: &str) -> Result<PathBuf> {

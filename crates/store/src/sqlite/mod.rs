@@ -13,17 +13,22 @@ use crate::api_keys::ApiKey;
 use crate::cache::{Cache, Epochs};
 use crate::columns::Columns;
 use crate::connections::{ConnectionKey, Standing};
+use crate::limits::{Limits, Memory};
 use crate::open::{Engine, Options};
 use crate::value::Value;
 use crate::{Error, Result};
 
 mod api_keys;
+mod applications;
 mod attempts;
 mod audit;
+mod authorizations;
 mod connections;
 mod credentials;
 mod drills;
+mod families;
 mod file;
+mod grants;
 mod health;
 mod integrations;
 mod keyring;
@@ -32,8 +37,10 @@ mod readers;
 mod refreshes;
 mod revocations;
 mod sealed;
+mod signing_keys;
 mod stripe;
 mod subjects;
+mod users;
 mod watch;
 mod writer;
 
@@ -89,6 +96,10 @@ impl Sqlite {
 impl Engine for Sqlite {
     async fn ping(&self) -> Result<()> {
         self.writer.ping().await
+    }
+
+    fn limits(self: Arc<Self>) -> Arc<dyn Limits> {
+        Arc::new(Memory::default())
     }
 
     async fn close(&self) {

@@ -4,8 +4,12 @@ use store::Error;
 use store::stripe::StripeAttempt;
 use vault::random;
 
+use crate::applications::application;
 use crate::portal::{mailed, make};
 use crate::rows::{api_key, subject};
+use crate::sign_ins::sign_in;
+use crate::signing_keys::signing_key;
+use crate::users::{made, member};
 use crate::world::{World, at, attempt, hash, key, new_connection};
 
 /// The table that the error names; it quotes nothing of the row.
@@ -105,6 +109,59 @@ pub(crate) async fn a_damaged_row_of_the_portal_and_its_column_are_named(world: 
         let expected = format!("row \"{row}\", column {column}:");
         assert!(error.contains(&expected), "{error}; wanted {expected}");
     }
+}
+
+pub(crate) async fn a_damaged_row_of_the_authorization_server_and_its_column_are_named(world: &World) {
+    let store = &world.one;
+    let zap = application("zap");
+    store.applications.create(&zap).await.unwrap();
+    let anna = made(world, "anna").await;
+    sign_in(world, "phone", &anna.id, 60).await;
+    assert!(store.users.join(&anna.id, &member("rowan", "Rowan", None)).await.unwrap());
+    let key = signing_key("EdDSA", 0);
+    assert!(store.signing_keys.add(&key, None, at(0)).await.unwrap());
+    let key = key.id.to_string();
+    let (id, octets) = (anna.id.to_string(), if world.is_sqlite() { "X'00'" } else { "'\\x00'" });
+    for (damage, row, column) in [
+        ("UPDATE applications SET registration_token = octets", "zap", "registration_token"),
+        ("UPDATE applications SET registrar = 'hunter2'", "zap", "registrar"),
+        ("UPDATE applications SET secrets = '[{\"hunter2\": 1}]'", "zap", "secrets"),
+        ("UPDATE applications SET settings = '{\"name\": \"hunter2\"}'", "zap", "settings"),
+        (
+            "INSERT INTO teams (id, name) VALUES ('a b', 'hunter2'); UPDATE memberships SET team = 'a b'",
+            "a b",
+            "t.id",
+        ),
+        (
+            "INSERT INTO users SELECT 'usr_x', 'x', login, email, name, password, 1, 1, NULL FROM users; \
+          UPDATE sign_ins SET \"user\" = 'usr_x'",
+            "usr_x",
+            "u.id",
+        ),
+        ("UPDATE users SET name = 'hunter2'", "usr_x", "id"),
+        ("UPDATE signing_keys SET public_key = '{\"hunter2'", &key, "public_key"),
+    ] {
+        world.sql(&damage.replace("octets", octets)).await;
+        let outcomes = match column {
+            "public_key" => vec![store.signing_keys.list().await.map(drop)],
+            "t.id" => vec![store.users.teams(&anna.id).await.map(drop)],
+            "u.id" => vec![store.users.signed_in(&hash("phone"), at(1)).await.map(drop)],
+            "id" => vec![
+                store.users.of_login("x", "anna").await.map(drop),
+                store.users.list(None, 10).await.map(drop),
+            ],
+            _ => vec![
+                store.applications.get(&zap.client_id).await.map(drop),
+                store.applications.list(None, 10).await.map(drop),
+            ],
+        };
+        for outcome in outcomes {
+            let error = outcome.unwrap_err().to_string();
+            let expected = format!("row \"{row}\", column {column}:");
+            assert!(error.contains(&expected) && !error.contains("hunter2"), "{error}; wanted {expected}");
+        }
+    }
+    assert_eq!(store.users.get(&anna.id).await.unwrap().unwrap().id.to_string(), id, "others are read");
 }
 
 pub(crate) async fn a_closed_store_says_so(world: &World) {

@@ -11,6 +11,7 @@ use store::sealed::{RowKey, SealedRow, Table};
 use vault::{AnySealed, WrappedKey, random};
 
 use crate::portal::{mailed, make};
+use crate::signing_keys::signing_key;
 use crate::world::{World, at, attempt, key, new_claim, new_connection, octets, put_tokens, sealed, tokens};
 
 fn wrapped(version: u32, master: &str, octet: u8) -> WrappedKey {
@@ -120,6 +121,7 @@ async fn one_of_each(world: &World) {
     }
     store.attempts.create(&attempt(0), &crate::world::hash("ticket")).await.unwrap();
     make(store, &mailed(0), "link").await;
+    assert!(store.signing_keys.add(&signing_key("EdDSA", 0), None, at(0)).await.unwrap());
 }
 
 /// Every sealed value, page by page: table, what it is sealed to, and the texts.
@@ -159,6 +161,7 @@ pub(crate) async fn every_sealed_value_is_met_once_with_what_it_is_sealed_to(wor
         (Table::Attempts, "verifier"),
         (Table::PortalSessions, "an address"),
         (Table::Mails, "link"),
+        (Table::SigningKeys, "private key"),
     ];
     assert_eq!(texts, expected.map(|(table, text)| (table, text.to_owned())));
     let sealed_to: Vec<_> = by_ones.iter().map(|(_, sealed_to, _)| sealed_to.as_str()).collect();
@@ -166,6 +169,7 @@ pub(crate) async fn every_sealed_value_is_met_once_with_what_it_is_sealed_to(wor
     assert_eq!(sealed_to[1], sealed_to[2], "what is set aside too");
     assert!(sealed_to[3].starts_with("crd_"), "and a revocation");
     assert_eq!(sealed_to[4..6], ["github", "github/anna"]);
+    assert!(sealed_to[9].starts_with("sig_"));
 }
 
 pub(crate) async fn every_column_of_octets_is_known(world: &World) {
@@ -176,21 +180,34 @@ pub(crate) async fn every_column_of_octets_is_known(world: &World) {
         "SELECT (table_name || '.' || column_name)::text FROM information_schema.columns \
          WHERE table_schema = 'public' AND data_type = 'bytea' ORDER BY 1"
     };
-    let hashes = [
+    let others = [
+        "access_tokens.token",
         "api_keys.hash",
+        "applications.registration_token",
+        "assertions.assertion",
         "attempts.binding_hash",
         "attempts.question",
         "attempts.state",
         "attempts.ticket",
         "audit.hash",
         "audit.previous",
+        "authorizations.browser",
+        "codes.code",
+        "families.current",
+        "families.handle",
         "keyring.wrapped",
+        "limits.key",
         "portal_browsers.browser",
         "portal_sessions.link",
+        "pushed_requests.uri",
+        // Sealed under a key that only the spent token yields, not the keyring's.
+        "refresh_answers.answer",
+        "refresh_answers.spent",
+        "sign_ins.browser",
         "stripe_attempts.state",
     ];
     let mut sealed: Vec<_> = world.texts(sql).await;
-    sealed.retain(|column| !hashes.contains(&column.as_str()));
+    sealed.retain(|column| !others.contains(&column.as_str()));
     // A new one of these must be met by `SealedRows`, or its key is retired under it.
     let expected = [
         "attempts.code_verifier",
@@ -203,6 +220,7 @@ pub(crate) async fn every_column_of_octets_is_known(world: &World) {
         "portal_sessions.email",
         "revocations.access_token",
         "revocations.refresh_token",
+        "signing_keys.private_key",
     ];
     assert_eq!(sealed, expected);
 }
@@ -217,6 +235,7 @@ async fn seal_anew(store: &Store, rows: Vec<SealedRow>) -> u64 {
             "extra" => AnySealed::from_row::<model::TokenExtra>(octets),
             "client_secret" => AnySealed::from_row::<model::ClientSecret>(octets),
             "code_verifier" => AnySealed::from_row::<model::CodeVerifier>(octets),
+            "private_key" => AnySealed::from_row::<model::SigningKeySecret>(octets),
             "email" => AnySealed::from_row::<model::EmailAddress>(octets),
             _ => AnySealed::from_row::<model::LinkToken>(octets),
         }
@@ -272,6 +291,10 @@ pub(crate) async fn what_was_written_meanwhile_is_not_sealed_anew(world: &World)
     let rows = one.sealed.page(Table::Mails, None, 100).await.unwrap();
     world.sql("UPDATE mails SET link_token = NULL").await;
     assert_eq!(seal_anew(one, rows).await, 0, "a mail that was sent has no link again");
+
+    let rows = one.sealed.page(Table::SigningKeys, None, 100).await.unwrap();
+    world.sql("DELETE FROM signing_keys").await;
+    assert_eq!(seal_anew(one, rows).await, 0, "nor comes a key back");
 }
 
 pub(crate) async fn a_page_of_many_rows_ends_where_the_next_begins(world: &World) {

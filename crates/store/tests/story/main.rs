@@ -9,27 +9,40 @@
 // By the name under which every other crate knows it.
 extern crate claviger_store as store;
 
+mod applications;
 mod attempts;
 mod audit;
+mod authorizations;
 mod behind;
 mod cache;
 mod connections;
 mod credentials;
 mod damage;
 mod drills;
+mod families;
+mod families_at_once;
+mod grants;
 mod health;
+mod issued;
 mod keys;
+mod limits;
+mod limits_model;
 mod mails;
 mod onboardings;
 mod opening;
 mod portal;
 mod postgres_server;
+mod redis_server;
 mod refreshes;
 mod revocations;
 mod rows;
+mod sign_ins;
+mod signing_keys;
 mod sqlite_file;
 mod stripe;
+mod traffic;
 mod upgrade;
+mod users;
 mod world;
 
 /// Tells each chapter to SQLite and to PostgreSQL.
@@ -116,6 +129,48 @@ told! {
         an_onboarding_is_used_up_once,
         an_unlinked_account_takes_its_onboardings_with_it,
         deeds_on_one_account_at_once_do_not_stand_in_each_others_way;
+    authorizations: an_authorization_reads_back_as_it_was_written,
+        a_pushed_request_is_taken_once_by_its_application_until_its_end,
+        whoever_signs_in_takes_the_place_of_whoever_did_before, what_a_login_back_end_keeps_is_taken_once,
+        an_authorization_is_decided_once, nothing_changes_once_an_authorization_is_decided_or_at_its_end,
+        the_sweep_takes_the_requests_that_ended_first,
+        deeds_on_one_authorization_at_once_do_not_stand_in_each_others_way,
+        a_damaged_authorization_and_its_column_are_named;
+    grants: a_grant_reads_back_as_it_was_agreed_to, what_is_agreed_to_later_comes_besides,
+        all_who_agree_at_once_make_one_row_with_all_their_scopes,
+        grants_are_listed_page_by_page_of_whom_and_for_what,
+        a_withdrawn_grant_takes_codes_families_and_tokens_with_it,
+        agreeing_and_withdrawing_at_once_do_not_stand_in_each_others_way, a_damaged_grant_and_its_column_are_named;
+    families: what_a_code_began_reads_back_as_it_was_written, a_nul_character_in_a_code_is_refused_by_name,
+        a_code_is_redeemed_once_until_the_instant_of_its_end, a_refresh_token_makes_way_for_the_next,
+        a_refresh_token_is_good_until_the_instant_at_which_it_or_its_family_ends,
+        an_answer_is_kept_for_the_spent_token_until_its_end, a_family_ends_with_all_its_tokens_and_alone,
+        an_access_token_is_good_until_its_end_or_its_revocation,
+        a_use_is_written_with_every_code_and_once_an_hour_beside,
+        the_sweep_takes_of_each_kind_what_ended_first_and_no_more,
+        a_family_is_not_swept_before_its_last_access_token, a_damaged_row_of_the_tokens_and_its_column_are_named;
+    families_at_once: of_fifty_redemptions_of_one_code_one_is_done,
+        of_fifty_rotations_of_one_refresh_token_one_is_true, a_revocation_beside_rotations_leaves_no_token,
+        a_removed_grant_beside_codes_and_redemptions_leaves_nothing,
+        deeds_on_the_families_of_one_grant_do_not_stand_in_each_others_way,
+        deeds_of_users_operators_and_applications_at_once_do_not_stand_in_each_others_way;
+    applications: an_application_reads_back_as_it_was_written, of_many_that_register_one_client_id_at_once_one_does,
+        applications_are_listed_page_by_page, an_application_is_replaced_only_from_the_revision_before,
+        an_application_goes_with_all_that_is_its, an_assertion_is_used_up_once,
+        the_sweep_takes_the_assertions_that_ended_first_and_no_more,
+        the_sweep_takes_what_registered_itself_and_was_never_used;
+    traffic: a_week_of_traffic_ends_at_a_flat_size;
+    users: a_user_reads_back_as_they_were_written, a_nul_character_in_a_user_is_refused_by_name,
+        of_many_that_take_one_login_at_once_one_gets_it, users_are_listed_page_by_page, a_user_is_renamed,
+        what_a_back_end_tells_of_a_user_is_learnt, a_team_that_is_no_longer_told_of_ends_as_if_it_was_left,
+        of_many_first_sign_ins_at_once_one_user_comes_to_be,
+        a_membership_begins_and_ends_with_what_acts_for_the_team, a_removed_user_takes_all_that_is_theirs,
+        deeds_on_one_user_at_once_do_not_stand_in_each_others_way;
+    sign_ins: a_browser_is_signed_in_until_its_end, who_signs_out_everywhere_keeps_their_consents,
+        a_new_password_signs_out_everywhere, who_is_disabled_is_signed_out_and_stays_so,
+        nobody_signs_in_beside_being_disabled, the_sweep_takes_the_sign_ins_that_ended_first_and_no_more;
+    signing_keys: a_signing_key_reads_back_as_it_was_written, a_key_takes_the_place_of_the_newest_of_its_algorithm,
+        of_many_that_make_the_next_key_at_once_one_does, the_sweep_takes_the_keys_that_nothing_is_good_by;
     keys: of_many_that_add_a_version_at_once_one_does, all_keys_are_wrapped_anew_or_none,
         a_key_that_is_added_while_all_are_wrapped_anew_is_not_left_behind, the_newest_key_is_never_retired,
         every_sealed_value_is_met_once_with_what_it_is_sealed_to, every_column_of_octets_is_known,
@@ -124,7 +179,8 @@ told! {
         calls_without_an_end_are_counted_by_their_beginning;
     upgrade: an_upgrade_from_the_schema_before_keeps_every_row;
     damage: a_damaged_row_is_an_error_that_names_its_table, a_damaged_row_and_its_column_are_named,
-        a_damaged_row_of_the_portal_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
+        a_damaged_row_of_the_portal_and_its_column_are_named,
+        a_damaged_row_of_the_authorization_server_and_its_column_are_named, a_closed_store_says_so, the_store_answers_a_ping;
     opening: a_newer_schema_is_refused, an_old_schema_is_not_touched_when_migrating_is_forbidden,
         eight_processes_that_start_at_once_all_come_up, migrating_twice_does_nothing;
     health: a_sound_database_is_found_so_beside_a_running_store, a_look_makes_and_migrates_nothing,

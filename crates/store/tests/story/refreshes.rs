@@ -773,13 +773,16 @@ pub(crate) async fn rows_of_the_schema_before_get_their_due_time(world: &World) 
         .map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};"))
         .collect();
     let columns = columns.concat();
+    let tables = "access_tokens refresh_answers families codes grants pushed_requests authorizations sign_ins memberships \
+        teams users assertions applications signing_keys";
+    let tables = format!("DROP TABLE {};", tables.replace(' ', "; DROP TABLE "));
     let back = format!(
         "DROP INDEX credentials_by_due; DROP INDEX credentials_by_lease; DROP INDEX credentials_by_grant_end; \
          DROP INDEX credentials_by_account; DROP INDEX credentials_by_part; DROP INDEX attempts_by_question; \
          DROP INDEX attempts_by_answer; \
          DROP TABLE refresh_journal; DROP TABLE refresh_hold; DROP TABLE revocations; \
          DROP TABLE portal_browsers; DROP TABLE mails; DROP TABLE portal_sessions; DROP TABLE stripe_accounts; \
-         DROP TABLE stripe_attempts; DROP TABLE stripe_events; DROP TABLE drills; {columns} \
+         DROP TABLE stripe_attempts; DROP TABLE stripe_events; DROP TABLE drills; DROP TABLE IF EXISTS limits; {tables} {columns} \
          DROP INDEX audit_by_subject; DROP INDEX audit_by_connection; ALTER TABLE audit DROP COLUMN subject; ALTER TABLE audit DROP COLUMN integration; \
          ALTER TABLE keyring DROP COLUMN created_at; ALTER TABLE keyring DROP COLUMN spread_at; \
          DELETE FROM refinery_schema_history WHERE version >= 2"

@@ -1,0 +1,1 @@
+-- Beside SQLite there is one server, and it counts in its memory. The number is taken so that both schemas go in step.
