@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::getuid;
 
 use crate::process;
-use crate::services::{chromium, node, postgres, python};
+use crate::services::{chromium, node, postgres, python, redis};
 
 /// The version that is installed where there is none.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
@@ -29,6 +29,8 @@ pub(crate) enum Need {
     Git,
     /// A PostgreSQL server.
     Postgres,
+    /// A Redis server.
+    Redis,
     /// Chromium, its driver and fonts.
     Chromium,
     /// Node with npm, and the packages of `tests/foreign`.
@@ -47,6 +49,7 @@ impl Need {
             Self::CargoDeny => answers("cargo", &["deny", "--version"]),
             Self::Git => answers("git", &["--version"]),
             Self::Postgres => postgres::programs().is_some(),
+            Self::Redis => answers(redis::PROGRAM, &["--version"]),
             Self::Chromium => chromium::is_present(),
             Self::Node => answers("node", &["--version"]) && answers("npm", &["--version"]),
             Self::Python => python::is_present(),
@@ -60,6 +63,7 @@ impl Need {
             Self::Rustfmt | Self::Clippy | Self::CargoDeny => &[],
             Self::Git => &["git"],
             Self::Postgres => &["postgresql"],
+            Self::Redis => &[redis::PROGRAM],
             Self::Chromium => &["chromium", "chromium-driver", "fonts-inter", "fonts-dejavu-core"],
             // Debian's Node checks certificates against the system's authorities.
             Self::Node => &["nodejs", "npm", "ca-certificates"],

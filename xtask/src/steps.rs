@@ -71,8 +71,8 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "tests",
-        what: "all tests, with PostgreSQL, Chromium, Node and Python",
-        needs: &[Need::Postgres, Need::Chromium, Need::Node, Need::Python],
+        what: "all tests, with PostgreSQL, Redis, Chromium, Node and Python",
+        needs: &[Need::Postgres, Need::Redis, Need::Chromium, Need::Node, Need::Python],
         run: |run| run.tests(),
     },
     Step {

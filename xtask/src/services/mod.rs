@@ -4,6 +4,7 @@ pub(crate) mod chromium;
 pub(crate) mod node;
 pub(crate) mod postgres;
 pub(crate) mod python;
+pub(crate) mod redis;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use postgres::Durability;
 /// Everything that runs beside the tests; dropping it stops all of it.
 pub(crate) struct Services {
     postgres: postgres::Postgres,
+    redis: redis::Redis,
     pages: Pages,
     python: PathBuf,
 }
@@ -32,6 +34,7 @@ impl Services {
         Ok(Self {
             python: python::find(root)?,
             postgres: postgres::Postgres::start(scratch, Durability::None)?,
+            redis: redis::Redis::start(scratch)?,
             pages: Pages::start(root, scratch)?,
         })
     }
@@ -41,6 +44,7 @@ impl Services {
         self.pages.tell(command);
         command
             .env("CLAVIGER_TEST_POSTGRES", self.postgres.url("postgres"))
+            .env("CLAVIGER_TEST_REDIS", self.redis.url())
             .env("CLAVIGER_TEST_PYTHON", &self.python);
     }
 }
