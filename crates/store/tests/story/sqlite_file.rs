@@ -69,7 +69,7 @@ async fn as_a_process_on_a_small_disk() {
 async fn a_ping_on_a_full_disk_fails_until_there_is_room() {
     let world = World::sqlite().await;
     // Without the signal a write beyond the limit is an error, as on a full disk.
-    let limited = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" --exact sqlite_file::as_a_process_on_a_small_disk --ignored";
+    let limited = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" --exact sqlite_file::as_a_process_on_a_small_disk --ignored";
     let process = Command::new("sh")
         .args(["-c", limited])
         .arg(std::env::current_exe().unwrap())
