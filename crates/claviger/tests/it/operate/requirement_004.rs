@@ -131,7 +131,8 @@ on_both_databases! {
             " ms calling the provider, attempt #\n",
             " ms answered invalid_grant (dead) after # ms\n",
             " ms the backend gets: # reconnect_required, grant_revoked\n",
-            " ms the page says: Needs you again. Sandbox ended Claviger’s access on # November, as tools do when",
+            " ms the page says: Needs you again. Sandbox ended Claviger’s access on # ",
+            ", as tools do when a password changes. Nothing that Claviger already read is lost.",
             " ms token and state are as before\n",
             "nothing was retried, nothing crashed, and everything is as before.\n",
         ] {
