@@ -49,12 +49,13 @@ impl FamilyToken {
         Self(RefreshToken::from(format!("{prefix}{handle}{}", random::token().expose())))
     }
 
-    /// Takes apart what somebody presented; `None` when it can't be one of ours. Any prefix will do: the hash covers
-    /// it.
+    /// Takes apart what somebody presented; `None` when it can't be one of ours. Any prefix will do that an application can
+    /// have: the hash covers it. One that none can have is a mistake, such as a blank or `Bearer`, and must not look like a token
+    /// that was spent.
     pub fn parse(text: &str) -> Option<Self> {
-        let (_, random) = text.split_at_checked(text.len().checked_sub(HANDLE_LEN + SECRET_LEN)?)?;
+        let (prefix, random) = text.split_at_checked(text.len().checked_sub(HANDLE_LEN + SECRET_LEN)?)?;
         let lower_hex = random.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        lower_hex.then(|| Self(RefreshToken::from(text)))
+        (is_prefix(prefix) && lower_hex).then(|| Self(RefreshToken::from(text)))
     }
 
     /// The text that the application gets.
@@ -77,6 +78,14 @@ impl FamilyToken {
         let end = text.len() - SECRET_LEN;
         &text[end - HANDLE_LEN..end]
     }
+}
+
+/// The longest prefix.
+pub const MAX_PREFIX: usize = 16;
+
+/// Whether tokens may begin with this.
+pub fn is_prefix(text: &str) -> bool {
+    text.len() <= MAX_PREFIX && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// What is known of a family when a token of it is presented. One that was revoked has no row, and never comes here.

@@ -31,7 +31,7 @@ fn a_token_is_prefix_handle_and_secret() {
 
 #[test]
 fn what_was_issued_is_taken_apart_whatever_its_prefix() {
-    for prefix in ["", "zrt_", "deadbeef", "ä", &"x".repeat(64)] {
+    for prefix in ["", "zrt_", "deadbeef", "Z9_", &"x".repeat(MAX_PREFIX)] {
         let issued = FamilyToken::first(prefix);
         let presented = FamilyToken::parse(issued.token().expose()).unwrap();
         assert_eq!((presented.handle_hash(), presented.hash()), (issued.handle_hash(), issued.hash()));
@@ -42,6 +42,7 @@ fn what_was_issued_is_taken_apart_whatever_its_prefix() {
 fn what_is_not_lower_case_hex_is_none_of_ours() {
     let hex = "0a".repeat(48);
     assert!(FamilyToken::parse(&hex).is_some());
+    assert!(FamilyToken::parse(&format!("{}{hex}", "z".repeat(16))).is_some());
     let bad = [
         String::new(),
         hex[1..].to_owned(),
@@ -52,6 +53,9 @@ fn what_is_not_lower_case_hex_is_none_of_ours() {
         format!("zrt_{}-{}", &hex[..32], &hex[33..]),
         format!("zrt_{}ä", &hex[1..]),
         format!("ä{}", &hex[1..]),
+        format!(" zrt_{hex}"),
+        format!("Bearer zrt_{hex}"),
+        format!("{}{hex}", "z".repeat(17)),
     ];
     for text in bad {
         assert!(FamilyToken::parse(&text).is_none(), "{text:?}");
