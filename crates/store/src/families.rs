@@ -162,6 +162,8 @@ pub trait Families: Send + Sync {
     async fn access_token(&self, token: &TokenHash, now: Timestamp) -> Result<Option<AccessToken>>;
     /// Ends one access token; `true` for whoever did it.
     async fn revoke_access_token(&self, token: &TokenHash) -> Result<bool>;
-    /// Deletes at most `limit` of each of: codes, families, answers and access tokens that ended before `before`; tells how many.
+    /// Deletes at most `limit` of the answers that are kept no longer at `now`; tells how many.
+    async fn sweep_answers(&self, now: Timestamp, limit: u32) -> Result<u64>;
+    /// Deletes at most `limit` of each of: codes, families and access tokens that ended before `before`; tells how many.
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64>;
 }

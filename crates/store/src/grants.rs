@@ -16,9 +16,9 @@ pub struct Grant {
     pub team: Option<TeamId>,
     /// For which application.
     pub client_id: ClientId,
-    /// What was agreed to, by and by.
+    /// What was agreed to.
     pub scopes: Scopes,
-    /// For which resources (RFC 8707), by and by; empty for none in particular.
+    /// At which resources (RFC 8707).
     pub resources: Vec<String>,
     /// When it was first given.
     pub created_at: Timestamp,
@@ -29,8 +29,18 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// The same with the scopes and resources of another besides.
+    /// The same with the scopes and resources of another besides. Where both differ the later agreement takes the place of the
+    /// earlier one: together they would let a scope of the one be used at a resource of the other, and nobody agreed to that.
     pub(crate) fn with(&self, other: &Self) -> Self {
+        let has_resources =
+            |all: &Self, some: &Self| some.resources.iter().all(|own| all.resources.contains(own));
+        let has_scopes = |all: &Self, some: &Self| some.scopes.missing_in(&all.scopes).is_empty();
+        let same_resources = has_resources(self, other) && has_resources(other, self);
+        let same_scopes = has_scopes(self, other) && has_scopes(other, self);
+        let nothing_new = has_resources(self, other) && has_scopes(self, other);
+        if !(same_resources || same_scopes || nothing_new) {
+            return Self { scopes: other.scopes.clone(), resources: other.resources.clone(), ..self.clone() };
+        }
         let new = other.resources.iter().filter(|resource| !self.resources.contains(resource));
         let resources = self.resources.iter().chain(new).cloned().collect();
         Self { scopes: self.scopes.with(&other.scopes), resources, ..self.clone() }
@@ -40,8 +50,9 @@ impl Grant {
 /// The rows of `grants`. One that is withdrawn is no more.
 #[async_trait]
 pub trait Grants: Send + Sync {
-    /// Writes what was agreed to: a new row, or scopes and resources of `grant` besides those of the row for the same user,
-    /// team and application, whose id and beginning stay. Answers the row as it is then.
+    /// Writes what was agreed to: a new row, or the row for the same user, team and application, whose id and beginning stay. It
+    /// gets other scopes at the same resources besides, or other resources for the same scopes; anything else takes the place
+    /// of what was there. Answers the row as it is then.
     async fn agree(&self, grant: &Grant) -> Result<Grant>;
     /// Reads one.
     async fn get(&self, id: &GrantId) -> Result<Option<Grant>>;

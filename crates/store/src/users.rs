@@ -1,10 +1,22 @@
 //! People who sign in at our authorize page, their teams, and the browsers in which they are signed in.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use model::{TeamId, Timestamp, UserId};
 use vault::TokenHash;
 
 use crate::Result;
+
+/// The argon2id hash of a password (PHC string). It does not print itself: who has it can guess at leisure.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hash]")
+    }
+}
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +31,8 @@ pub struct User {
     pub email: Option<String>,
     /// What people call them.
     pub name: Option<String>,
-    /// The argon2id hash of their password (PHC string), at `local` alone.
-    pub password: Option<String>,
+    /// The hash of their password, at `local` alone.
+    pub password: Option<PasswordHash>,
     /// When they first came.
     pub created_at: Timestamp,
     /// When anything of this last changed.
@@ -75,14 +87,11 @@ pub trait Users: Send + Sync {
     async fn of_login(&self, backend: &str, login: &str) -> Result<Option<User>>;
     /// Lists them by id, after one, at most `limit`.
     async fn list(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<User>>;
-    /// Changes name and address; `false` where there is none.
-    async fn rename(
-        &self,
-        id: &UserId,
-        name: Option<&str>,
-        email: Option<&str>,
-        now: Timestamp,
-    ) -> Result<bool>;
+    /// Changes the name; `false` where there is no such user.
+    async fn set_name(&self, id: &UserId, name: Option<&str>, now: Timestamp) -> Result<bool>;
+    /// Changes the address, and the login with it; `false` where there is no such user, or another has that login in the same back
+    /// end.
+    async fn set_email(&self, id: &UserId, email: &str, login: &str, now: Timestamp) -> Result<bool>;
     /// Changes the password and signs out everywhere; `None` where there is no such user.
     async fn set_password(&self, id: &UserId, password: &str, now: Timestamp) -> Result<Option<SignedOut>>;
     /// Lets them sign in again, or no longer: then they are signed out everywhere. `None` where there is no such user.

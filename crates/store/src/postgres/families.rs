@@ -51,12 +51,12 @@ const REVOKE: &str = "DELETE FROM families WHERE id = $1";
 const ACCESS_TOKEN: &str =
     concat!("SELECT ", access_token_columns!(), " FROM access_tokens WHERE token = $1 AND expires_at > $2");
 const REVOKE_ACCESS_TOKEN: &str = "DELETE FROM access_tokens WHERE token = $1";
+const SWEEP_ANSWERS: &str = "DELETE FROM refresh_answers WHERE spent IN \
+    (SELECT spent FROM refresh_answers WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
 /// What belongs to a family before the family, so that little is left that goes with it.
-const SWEEPS: [&str; 4] = [
+const SWEEPS: [&str; 3] = [
     "DELETE FROM codes WHERE code IN \
      (SELECT code FROM codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-    "DELETE FROM refresh_answers WHERE spent IN \
-     (SELECT spent FROM refresh_answers WHERE kept_until < $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM access_tokens WHERE token IN \
      (SELECT token FROM access_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM families WHERE id IN \
@@ -120,6 +120,10 @@ impl Families for Postgres {
 
     async fn revoke_access_token(&self, token: &TokenHash) -> Result<bool> {
         Ok(self.execute(REVOKE_ACCESS_TOKEN, &[Value::hash(token)]).await? > 0)
+    }
+
+    async fn sweep_answers(&self, now: Timestamp, limit: u32) -> Result<u64> {
+        self.execute(SWEEP_ANSWERS, &[now.into(), i64::from(limit).into()]).await
     }
 
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64> {

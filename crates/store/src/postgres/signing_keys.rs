@@ -51,10 +51,10 @@ impl SigningKeys for Postgres {
 /// Puts a key in the place of the newest.
 async fn succeed(client: &mut Object, end: &[Value; 3], key: &[Value; 7]) -> Result<bool> {
     let transaction = client.transaction().await?;
-    if execute(&transaction, END, end).await? == 0 {
+    // Without its commit the transaction takes the end back.
+    if execute(&transaction, END, end).await? == 0 || execute(&transaction, ADD, key).await? == 0 {
         return Ok(false);
     }
-    let added = execute(&transaction, ADD, key).await? > 0;
     transaction.commit().await?;
-    Ok(added)
+    Ok(true)
 }

@@ -4,10 +4,10 @@ use model::{TeamId, Timestamp, UserId};
 use vault::TokenHash;
 
 use super::issued::{OF_USER, OF_USER_IN_TEAM};
-use super::{ANSWER_TIMEOUT, Postgres, execute, find, query, settle};
+use super::{ANSWER_TIMEOUT, Postgres, execute, find, is_duplicate, query, settle};
 use crate::rows::users::{self, membership_columns, signed_in_columns, user_columns};
 use crate::users::{Membership, SignIn, SignedOut, User, Users};
-use crate::value::Value;
+use crate::value::{Value, optional_text};
 use crate::{Error, Result};
 
 const CREATE: &str = concat!(
@@ -25,7 +25,8 @@ const LEARN: &str = concat!(
 const GET: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
 const OF_LOGIN: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE backend = $1 AND login = $2");
 const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
-const RENAME: &str = "UPDATE users SET name = $2, email = $3, updated_at = $4 WHERE id = $1";
+const SET_NAME: &str = "UPDATE users SET name = $2, updated_at = $3 WHERE id = $1";
+const SET_EMAIL: &str = "UPDATE users SET email = $2, login = $3, updated_at = $4 WHERE id = $1";
 const SET_PASSWORD: &str = "UPDATE users SET password = $2, updated_at = $3 WHERE id = $1";
 const SET_DISABLED: &str = "UPDATE users SET disabled_at = $2, updated_at = $3 WHERE id = $1";
 /// Whatever changes what is a user's takes the user first, so that no two wait for each other.
@@ -89,15 +90,16 @@ impl Users for Postgres {
         self.all(LIST, &users::list_values(after, limit), users::user).await
     }
 
-    async fn rename(
-        &self,
-        id: &UserId,
-        name: Option<&str>,
-        email: Option<&str>,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let [name, email] = users::told_values(name, email)?;
-        Ok(self.execute(RENAME, &[Value::word(id), name, email, now.into()]).await? > 0)
+    async fn set_name(&self, id: &UserId, name: Option<&str>, now: Timestamp) -> Result<bool> {
+        let values = [Value::word(id), optional_text("users.name", name)?, now.into()];
+        Ok(self.execute(SET_NAME, &values).await? > 0)
+    }
+
+    async fn set_email(&self, id: &UserId, email: &str, login: &str, now: Timestamp) -> Result<bool> {
+        match self.execute(SET_EMAIL, &users::email_values(id, email, login, now)?).await {
+            Err(error) if is_duplicate(&error) => Ok(false),
+            changed => Ok(changed? > 0),
+        }
     }
 
     async fn set_password(&self, id: &UserId, password: &str, now: Timestamp) -> Result<Option<SignedOut>> {

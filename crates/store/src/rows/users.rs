@@ -1,11 +1,11 @@
 //! Rows and records of users, their teams and their browsers, both ways.
 
-use model::{TeamId, UserId};
+use model::{TeamId, Timestamp, UserId};
 use vault::TokenHash;
 
 use crate::Result;
 use crate::columns::{Columns, Reader};
-use crate::users::{Membership, SignIn, User};
+use crate::users::{Membership, PasswordHash, SignIn, User};
 use crate::value::{Value, optional_text};
 
 columns! {
@@ -29,7 +29,7 @@ fn read(row: &mut Reader<'_>) -> Result<User> {
         login: row.text()?,
         email: row.optional_text()?,
         name: row.optional_text()?,
-        password: row.optional_text()?,
+        password: row.optional_text()?.map(PasswordHash),
         created_at: row.time()?,
         updated_at: row.time()?,
         disabled_at: row.optional_time()?,
@@ -49,23 +49,23 @@ pub(crate) fn signed_in(row: &dyn Columns) -> Result<(SignIn, User)> {
 
 /// The parameters for `user_columns`.
 pub(crate) fn user_values(user: &User) -> Result<[Value; 9]> {
-    let [name, email] = told_values(user.name.as_deref(), user.email.as_deref())?;
     Ok([
         Value::word(user.id),
         Value::text("users.backend", &user.backend)?,
         Value::text("users.login", &user.login)?,
-        email,
-        name,
-        optional_text("users.password", user.password.as_deref())?,
+        optional_text("users.email", user.email.as_deref())?,
+        optional_text("users.name", user.name.as_deref())?,
+        optional_text("users.password", user.password.as_ref().map(|hash| hash.0.as_str()))?,
         user.created_at.into(),
         user.updated_at.into(),
         user.disabled_at.into(),
     ])
 }
 
-/// What is told of a user: name, address.
-pub(crate) fn told_values(name: Option<&str>, email: Option<&str>) -> Result<[Value; 2]> {
-    Ok([optional_text("users.name", name)?, optional_text("users.email", email)?])
+/// The parameters of another address: whose, address, login, when.
+pub(crate) fn email_values(id: &UserId, email: &str, login: &str, now: Timestamp) -> Result<[Value; 4]> {
+    let (email, login) = (Value::text("users.email", email)?, Value::text("users.login", login)?);
+    Ok([Value::word(id), email, login, now.into()])
 }
 
 /// What finds a user by their login: back end, login. Nobody's has a NUL character.

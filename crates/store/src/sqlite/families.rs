@@ -41,11 +41,11 @@ const REVOKE: &str = "DELETE FROM families WHERE id = ?1";
 const ACCESS_TOKEN: &str =
     concat!("SELECT ", access_token_columns!(), " FROM access_tokens WHERE token = ?1 AND expires_at > ?2");
 const REVOKE_ACCESS_TOKEN: &str = "DELETE FROM access_tokens WHERE token = ?1";
+const SWEEP_ANSWERS: &str = "DELETE FROM refresh_answers WHERE spent IN \
+    (SELECT spent FROM refresh_answers WHERE kept_until <= ?1 ORDER BY kept_until LIMIT ?2)";
 /// What belongs to a family before the family, so that little is left that goes with it.
-const SWEEPS: [&str; 4] = [
+const SWEEPS: [&str; 3] = [
     "DELETE FROM codes WHERE code IN (SELECT code FROM codes WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
-    "DELETE FROM refresh_answers WHERE spent IN \
-     (SELECT spent FROM refresh_answers WHERE kept_until < ?1 ORDER BY kept_until LIMIT ?2)",
     "DELETE FROM access_tokens WHERE token IN \
      (SELECT token FROM access_tokens WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
     "DELETE FROM families WHERE id IN (SELECT id FROM families WHERE over_at < ?1 ORDER BY over_at LIMIT ?2)",
@@ -140,6 +140,11 @@ impl Families for Sqlite {
     async fn revoke_access_token(&self, token: &TokenHash) -> Result<bool> {
         let values = [Value::hash(token)];
         self.writer.write(&[], move |database| Ok(execute(database, REVOKE_ACCESS_TOKEN, &values)? > 0)).await
+    }
+
+    async fn sweep_answers(&self, now: Timestamp, limit: u32) -> Result<u64> {
+        let values = [now.into(), i64::from(limit).into()];
+        self.writer.write(&[], move |database| Ok(execute(database, SWEEP_ANSWERS, &values)? as u64)).await
     }
 
     async fn sweep(&self, before: Timestamp, limit: u32) -> Result<u64> {

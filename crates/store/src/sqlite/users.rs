@@ -6,7 +6,7 @@ use vault::TokenHash;
 use super::{Sqlite, all, execute, find};
 use crate::rows::users::{self, membership_columns, signed_in_columns, user_columns};
 use crate::users::{Membership, SignIn, SignedOut, User, Users};
-use crate::value::Value;
+use crate::value::{Value, optional_text};
 use crate::{Error, Result};
 
 const CREATE: &str = concat!(
@@ -24,7 +24,8 @@ const LEARN: &str = concat!(
 const GET: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?1");
 const OF_LOGIN: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE backend = ?1 AND login = ?2");
 const LIST: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
-const RENAME: &str = "UPDATE users SET name = ?2, email = ?3, updated_at = ?4 WHERE id = ?1";
+const SET_NAME: &str = "UPDATE users SET name = ?2, updated_at = ?3 WHERE id = ?1";
+const SET_EMAIL: &str = "UPDATE OR IGNORE users SET email = ?2, login = ?3, updated_at = ?4 WHERE id = ?1";
 const SET_PASSWORD: &str = "UPDATE users SET password = ?2, updated_at = ?3 WHERE id = ?1";
 const SET_DISABLED: &str = "UPDATE users SET disabled_at = ?2, updated_at = ?3 WHERE id = ?1";
 /// What is theirs goes with them.
@@ -127,16 +128,14 @@ impl Users for Sqlite {
         self.scan(move |database| all(database, LIST, &values, users::user)).await
     }
 
-    async fn rename(
-        &self,
-        id: &UserId,
-        name: Option<&str>,
-        email: Option<&str>,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let [name, email] = users::told_values(name, email)?;
-        let values = [Value::word(id), name, email, now.into()];
-        self.writer.write(&[], move |database| Ok(execute(database, RENAME, &values)? > 0)).await
+    async fn set_name(&self, id: &UserId, name: Option<&str>, now: Timestamp) -> Result<bool> {
+        let values = [Value::word(id), optional_text("users.name", name)?, now.into()];
+        self.writer.write(&[], move |database| Ok(execute(database, SET_NAME, &values)? > 0)).await
+    }
+
+    async fn set_email(&self, id: &UserId, email: &str, login: &str, now: Timestamp) -> Result<bool> {
+        let values = users::email_values(id, email, login, now)?;
+        self.writer.write(&[], move |database| Ok(execute(database, SET_EMAIL, &values)? > 0)).await
     }
 
     async fn set_password(&self, id: &UserId, password: &str, now: Timestamp) -> Result<Option<SignedOut>> {

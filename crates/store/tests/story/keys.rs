@@ -197,6 +197,7 @@ pub(crate) async fn every_column_of_octets_is_known(world: &World) {
         "families.handle",
         "keyring.wrapped",
         "limits.key",
+        "limits.key",
         "portal_browsers.browser",
         "portal_sessions.link",
         "pushed_requests.uri",

@@ -161,13 +161,15 @@ told! {
         the_sweep_takes_what_registered_itself_and_was_never_used;
     traffic: a_week_of_traffic_ends_at_a_flat_size;
     users: a_user_reads_back_as_they_were_written, a_nul_character_in_a_user_is_refused_by_name,
-        of_many_that_take_one_login_at_once_one_gets_it, users_are_listed_page_by_page, a_user_is_renamed,
+        of_many_that_take_one_login_at_once_one_gets_it, users_are_listed_page_by_page,
+        a_user_gets_another_name_and_another_address,
         what_a_back_end_tells_of_a_user_is_learnt, a_team_that_is_no_longer_told_of_ends_as_if_it_was_left,
         of_many_first_sign_ins_at_once_one_user_comes_to_be,
         a_membership_begins_and_ends_with_what_acts_for_the_team, a_removed_user_takes_all_that_is_theirs,
         deeds_on_one_user_at_once_do_not_stand_in_each_others_way;
     sign_ins: a_browser_is_signed_in_until_its_end, who_signs_out_everywhere_keeps_their_consents,
         a_new_password_signs_out_everywhere, who_is_disabled_is_signed_out_and_stays_so,
+        nothing_is_redeemed_or_rotated_past_what_ends_all,
         nobody_signs_in_beside_being_disabled, the_sweep_takes_the_sign_ins_that_ended_first_and_no_more;
     signing_keys: a_signing_key_reads_back_as_it_was_written, a_key_takes_the_place_of_the_newest_of_its_algorithm,
         of_many_that_make_the_next_key_at_once_one_does, the_sweep_takes_the_keys_that_nothing_is_good_by;

@@ -774,8 +774,8 @@ pub(crate) async fn rows_of_the_schema_before_get_their_due_time(world: &World) 
         .collect();
     let columns = columns.concat();
     let tables = "access_tokens refresh_answers families codes grants pushed_requests authorizations sign_ins memberships \
-        teams users assertions applications signing_keys";
-    let tables = format!("DROP TABLE {};", tables.replace(' ', "; DROP TABLE "));
+        teams users assertions applications signing_keys limits";
+    let tables = format!("DROP TABLE {};", tables.replace(' ', "; DROP TABLE IF EXISTS "));
     let back = format!(
         "DROP INDEX credentials_by_due; DROP INDEX credentials_by_lease; DROP INDEX credentials_by_grant_end; \
          DROP INDEX credentials_by_account; DROP INDEX credentials_by_part; DROP INDEX attempts_by_question; \

@@ -1,9 +1,13 @@
 //! Browsers in which somebody is signed in, and what ends all of them.
 
 use model::UserId;
-use store::users::{SignIn, SignedOut, User};
+use store::applications::Application;
+use store::users::{PasswordHash, SignIn, SignedOut, User};
 use vault::random;
 
+use crate::applications::application;
+use crate::families::{access, begin, code, family, rotation};
+use crate::grants::granted;
 use crate::issued::{authorization, count, issue};
 use crate::users::made;
 use crate::world::{World, at, hash};
@@ -95,7 +99,8 @@ pub(crate) async fn a_new_password_signs_out_everywhere(world: &World) {
     let (anna, bert) = two_of_each(world).await;
     let out = world.one.users.set_password(&anna.id, "$argon2id$new", at(4)).await.unwrap();
     only_berts_are_left(world, out.unwrap(), &bert).await;
-    let expected = User { password: Some("$argon2id$new".to_owned()), updated_at: at(4), ..anna };
+    let expected =
+        User { password: Some(PasswordHash("$argon2id$new".to_owned())), updated_at: at(4), ..anna };
     assert_eq!(world.two.users.get(&expected.id).await.unwrap(), Some(expected));
     assert_eq!(world.two.users.get(&bert.id).await.unwrap(), Some(bert));
     assert_eq!(world.two.users.set_password(&random::id(), "x", at(4)).await.unwrap(), None);
@@ -122,6 +127,40 @@ pub(crate) async fn who_is_disabled_is_signed_out_and_stays_so(world: &World) {
     assert_eq!(who(world, "phone of anna", 6).await, Some(expected.id), "who was not disabled stays");
     for since in [None, Some(at(3))] {
         assert_eq!(two.set_disabled(&random::id(), since, at(4)).await.unwrap(), None);
+    }
+}
+
+pub(crate) async fn nothing_is_redeemed_or_rotated_past_what_ends_all(world: &World) {
+    for round in 0..9 {
+        let grant = granted(world, &format!("anna{round}")).await;
+        let registered = Application { client_id: grant.client_id.clone(), ..application("zap") };
+        world.one.applications.create(&registered).await.unwrap();
+        let mut begun = Vec::new();
+        for number in 0..4 {
+            begun.push(begin(&world.one, &grant, &format!("{round} {number}"), 0).await);
+            let name = hash(&format!("code {round} {number}"));
+            assert!(world.one.families.add_code(&name, &code(&grant, 0)).await.unwrap());
+        }
+        let done = world.at_once(9, |replica, caller| {
+            let (name, grant) = (format!("{round} {}", caller % 4), grant.clone());
+            let old = begun[caller % 4].clone();
+            async move {
+                let new = family(&grant, &format!("new {name}"), 0);
+                let (code, token) = (hash(&format!("code {name}")), hash(&format!("token {name}")));
+                let tokens = &replica.families;
+                match caller / 4 {
+                    0 => tokens.redeem(&code, at(1), &new, &token, &access(&new, 1)).await.map(drop),
+                    1 => tokens.rotate(&rotation(&old, &name, 1, 1), at(1)).await.map(drop),
+                    _ if round % 3 == 0 => replica.users.sign_out_everywhere(&grant.user).await.map(drop),
+                    _ if round % 3 == 1 => replica.users.remove(&grant.user).await.map(drop),
+                    _ => replica.applications.remove(&grant.client_id).await.map(drop),
+                }
+            }
+        });
+        for (caller, done) in done.await.into_iter().enumerate() {
+            assert!(done.is_ok(), "round {round}, {caller}: {done:?}");
+        }
+        assert_eq!(count(world).await[1..], [0; 4], "round {round}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use model::{TeamId, UserId};
 use store::Error;
-use store::users::{Membership, User};
+use store::users::{Membership, PasswordHash, User};
 use vault::random;
 
 use crate::issued::{authorization, count, issue, issuing};
@@ -15,7 +15,7 @@ pub(crate) fn user(login: &str) -> User {
         login: login.to_owned(),
         email: Some(format!("{login}@example.com")),
         name: Some("Ann 'O\" Õ".to_owned()),
-        password: Some("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned()),
+        password: Some(PasswordHash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned())),
         created_at: at(1),
         updated_at: at(1),
         disabled_at: None,
@@ -77,9 +77,14 @@ pub(crate) async fn a_nul_character_in_a_user_is_refused_by_name(world: &World) 
     let refused = [
         (users.create(&User { backend: nul(), ..user("a") }).await.err(), "users.backend"),
         (users.create(&User { login: nul(), ..user("a") }).await.err(), "users.login"),
-        (users.create(&User { password: Some(nul()), ..user("a") }).await.err(), "users.password"),
+        (
+            users.create(&User { password: Some(PasswordHash(nul())), ..user("a") }).await.err(),
+            "users.password",
+        ),
         (users.learn(&User { name: Some(nul()), ..user("a") }, &[]).await.err(), "users.name"),
-        (users.rename(&anna.id, None, Some("nul\0"), at(1)).await.err(), "users.email"),
+        (users.set_name(&anna.id, Some("nul\0"), at(1)).await.err(), "users.name"),
+        (users.set_email(&anna.id, "nul\0", "nul", at(1)).await.err(), "users.email"),
+        (users.set_email(&anna.id, "nul", "nul\0", at(1)).await.err(), "users.login"),
         (users.set_password(&anna.id, "nul\0", at(1)).await.err(), "users.password"),
         (team("nul\0", None).await.err(), "teams.name"),
         (team("Rowan", Some("nul\0")).await.err(), "memberships.role"),
@@ -127,14 +132,34 @@ pub(crate) async fn users_are_listed_page_by_page(world: &World) {
     }
 }
 
-pub(crate) async fn a_user_is_renamed(world: &World) {
+pub(crate) async fn a_user_gets_another_name_and_another_address(world: &World) {
     let (one, two) = (&world.one.users, &world.two.users);
     let (anna, bert) = (made(world, "anna").await, made(world, "bert").await);
-    assert!(two.rename(&anna.id, Some("Ann"), None, at(4)).await.unwrap());
-    let renamed = User { name: Some("Ann".to_owned()), email: None, updated_at: at(4), ..anna };
-    assert_eq!(one.get(&renamed.id).await.unwrap(), Some(renamed));
+    assert!(two.set_name(&anna.id, Some("Ann"), at(4)).await.unwrap());
+    assert!(one.set_email(&anna.id, "Ann@example.com", "ann", at(5)).await.unwrap());
+    let changed = User {
+        name: Some("Ann".to_owned()),
+        email: Some("Ann@example.com".to_owned()),
+        login: "ann".to_owned(),
+        updated_at: at(5),
+        ..anna
+    };
+    assert_eq!(two.get(&changed.id).await.unwrap(), Some(changed.clone()));
+    assert_eq!(two.of_login("local", "ann").await.unwrap(), Some(changed.clone()));
+    assert_eq!(two.of_login("local", "anna").await.unwrap(), None);
+
+    assert!(
+        !two.set_email(&changed.id, "bert@example.com", &bert.login, at(6)).await.unwrap(),
+        "it is taken"
+    );
+    assert_eq!(one.get(&changed.id).await.unwrap(), Some(changed.clone()));
     assert_eq!(one.get(&bert.id).await.unwrap(), Some(bert));
-    assert!(!two.rename(&random::id(), None, None, at(4)).await.unwrap());
+    assert!(two.set_email(&changed.id, "ANN@example.com", "ann", at(7)).await.unwrap(), "it is their own");
+    assert!(two.set_name(&changed.id, None, at(8)).await.unwrap());
+    assert_eq!(one.get(&changed.id).await.unwrap().unwrap().name, None);
+    let nobody = random::id();
+    assert!(!two.set_name(&nobody, None, at(9)).await.unwrap());
+    assert!(!two.set_email(&nobody, "x@example.com", "x", at(9)).await.unwrap());
 }
 
 pub(crate) async fn what_a_back_end_tells_of_a_user_is_learnt(world: &World) {
@@ -152,7 +177,7 @@ pub(crate) async fn what_a_back_end_tells_of_a_user_is_learnt(world: &World) {
     let known = User {
         id: first.id,
         created_at: at(1),
-        password: Some("$argon2id$".to_owned()),
+        password: Some(PasswordHash("$argon2id$".to_owned())),
         disabled_at: Some(at(3)),
         ..told.clone()
     };
