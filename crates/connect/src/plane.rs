@@ -59,7 +59,7 @@ pub struct Parts {
     /// Where rows are kept.
     pub store: Store,
     /// What seals them.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// How invitations are mailed; `None` where no mail server is configured.
     pub post: Option<Post>,
     /// How subjects get paid; `None` where Stripe is not configured.

@@ -58,9 +58,10 @@ words! {
     }
 }
 
-/// What the operator, or the application itself, decided about an application.
+/// What the operator, or the application itself, decided about an application. What a newer version may have added is passed
+/// over, since while replicas are upgraded one by one both versions read the same rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ApplicationSettings {
     /// What people call it.
     pub name: String,

@@ -63,6 +63,8 @@ oauth_error_codes! {
     InteractionRequired => 400, "interaction_required";
     /// `request` is not understood (OpenID Connect Core §3.1.2.6).
     RequestNotSupported => 400, "request_not_supported";
+    /// `request_uri` is no name of a request that was pushed (OpenID Connect Core §6.2).
+    RequestUriNotSupported => 400, "request_uri_not_supported";
     /// `request_uri` names no request that was pushed (RFC 9101 §6.2, RFC 9126 §2.2).
     InvalidRequestUri => 400, "invalid_request_uri";
     /// `registration` is not understood (OpenID Connect Core §3.1.2.6).

@@ -192,6 +192,46 @@ problem_codes! {
     AccountDeauthorized => 409, "account_deauthorized", None;
     /// An event's signature is missing, wrong or too old.
     InvalidSignature => 400, "invalid_signature", None;
+    // Our own authorization server: pages
+    /// The authorization request names no application that we know (RFC 6749 §4.1.2.1).
+    UnknownApplication => 400, "unknown_application", None;
+    /// The redirect URI is not registered for the application (RFC 6749 §3.1.2.4).
+    RedirectUriNotRegistered => 400, "redirect_uri_not_registered", None;
+    /// The authorization request can't be read at all.
+    AuthorizationMalformed => 400, "authorization_malformed", None;
+    /// The request that was pushed is unknown, used, or too old (RFC 9126 §4).
+    PushedRequestOver => 400, "pushed_request_over", None;
+    /// The authorization request was decided, or has waited too long.
+    AuthorizationOver => 400, "authorization_over", None;
+    /// Another browser than the one that came with the request.
+    AuthorizationForeignBrowser => 400, "authorization_foreign_browser", None;
+    /// People can't sign in this way here.
+    SignInWayUnavailable => 400, "sign_in_way_unavailable", None;
+    /// Nobody is signed in in this browser.
+    SignInNeeded => 401, "sign_in_needed", SignIn;
+    /// Too often.
+    TooManyRequests => 429, "too_many_requests", Retry;
+    /// Something that we need is out of reach or full.
+    TemporarilyUnavailable => 503, "temporarily_unavailable", Retry;
+    // Applications, users, consents
+    /// No application has that client id.
+    ApplicationNotFound => 404, "application_not_found", None;
+    /// The application stands in the configuration file and can be changed only there.
+    ApplicationInConfiguration => 409, "application_in_configuration", None;
+    /// The application proves who it is in another way than by a secret.
+    ApplicationHasNoSecret => 409, "application_has_no_secret", None;
+    /// Another application has that client id.
+    ClientIdTaken => 409, "client_id_taken", None;
+    /// No user has that id or address.
+    UserNotFound => 404, "user_not_found", None;
+    /// Another user has that address.
+    UserExists => 409, "user_exists", None;
+    /// The user's password is kept elsewhere.
+    UserIsElsewhere => 409, "user_is_elsewhere", None;
+    /// The user is no member of the team.
+    MembershipNotFound => 404, "membership_not_found", None;
+    /// No consent has that id.
+    GrantNotFound => 404, "grant_not_found", None;
     // Keys
     /// Another master key wraps the data keys by now than the one that this process was started with.
     MasterKeyChanged => 409, "master_key_changed", None;

@@ -156,6 +156,59 @@ account_deauthorized = The account has ended the connection.
 invalid_signature = The signature is not valid.
     .detail = Check stripe.webhook_secrets, and the clock. Nothing was changed.
 
+# Authorization
+unknown_application = This application is not known.
+    .detail = No application has this client_id. Check it, or register the application first.
+    .page_title = This application is not known here
+    .page = { $product } does not know the application that sent you, or not any more. Nothing was shared. Go back to the application and try again. If that does not help, tell whoever makes it.
+redirect_uri_not_registered = This redirect URI is not registered.
+    .detail = Send one that the application has registered, byte for byte; only the port of a loopback address may differ.
+    .page_title = This application may not return there
+    .page = The application asked to send you to an address that { $product } does not know as its own, so you were not sent there. Nothing was shared. Go back to the application and try again. If that does not help, tell whoever makes it.
+authorization_malformed = The authorization request is not right.
+    .detail = { $name }: { $rule }.
+    .page_title = The application’s request is not right
+    .page = The application sent you here with a request that can’t be answered. Nothing was shared, and it is not your mistake. Go back to the application and try again. If that does not help, tell whoever makes it.
+authorization_over = This sign-in is over.
+    .detail = It was decided already, or took too long. Nothing was changed by this visit. To go on, begin again at the application.
+authorization_foreign_browser = This was started in another browser.
+    .detail = For your safety it can only be finished in the browser where it began, and that browser has to keep cookies. Nothing was shared. Go back to the application and begin again.
+too_many_requests = Too many requests.
+    .detail = Nothing was done, and nothing is lost. Try again after the time given in Retry-After.
+    .page_title = Too many attempts
+    .page = More requests came from your network than are let in at once, so nothing was done. Nothing is lost. Wait a few minutes and try again.
+
+pushed_request_over = This request is over.
+    .detail = It was used already, took too long, or is another application’s. Nothing was shared. To go on, begin again at the application.
+sign_in_way_unavailable = People can’t sign in this way here.
+    .detail = Nothing was changed. Choose another way on the sign-in page, or ask whoever runs the product.
+sign_in_needed = You are not signed in.
+    .detail = Open the page again and sign in.
+temporarily_unavailable = This can’t be done just now.
+    .detail = Nothing was changed. Try again after the time given in Retry-After.
+    .page_title = This takes a moment
+    .page = { $product } has too much to do just now. Nothing was changed. Wait a moment and try again.
+
+# Applications, users, consents
+application_not_found = No application has this client id.
+    .detail = GET /api/applications lists those that there are.
+application_in_configuration = This application stands in the configuration file.
+    .detail = Change it there, and restart the server.
+application_has_no_secret = This application has no secret.
+    .detail = It proves who it is in another way, or not at all. Register another application if you need one with a secret.
+client_id_taken = Another application has this client id.
+    .detail = Choose another, or leave it out: then one is made.
+user_not_found = There is no such user.
+    .detail = GET /api/users lists those that there are.
+user_exists = Another user has this address.
+    .detail = Change that user, or use another address.
+user_is_elsewhere = This user’s password is kept elsewhere.
+    .detail = It can be changed only there.
+membership_not_found = The user is not a member of this team.
+    .detail = GET /api/users/(id) lists their teams.
+grant_not_found = There is no such grant.
+    .detail = It may have been withdrawn already. GET /api/grants lists those that there are.
+
 # Keys
 master_key_changed = The master key was changed.
     .detail = This process was started with another one. Restart it with the new key; nothing was changed, and nothing is lost.

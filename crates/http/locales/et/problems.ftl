@@ -156,6 +156,59 @@ account_deauthorized = Konto lõpetas ühenduse.
 invalid_signature = Allkiri ei kehti.
     .detail = Kontrolli seadet stripe.webhook_secrets ja kella. Midagi ei muudetud.
 
+# Loa andmine
+unknown_application = Seda rakendust ei tunta.
+    .detail = Ühelgi rakendusel ei ole sellist tunnust client_id. Kontrolli seda või registreeri enne rakendus.
+    .page_title = Seda rakendust siin ei tunta
+    .page = { $product } ei tunne rakendust, mis su siia saatis, või ei tunne seda enam. Midagi ei jagatud. Mine rakendusse tagasi ja proovi uuesti. Kui see ei aita, anna teada rakenduse tegijale.
+redirect_uri_not_registered = See redirect URI ei ole registreeritud.
+    .detail = Saada rakenduse registreeritud aadress täpselt samal kujul; erineda tohib ainult selle masina enda aadressi port.
+    .page_title = Rakendus ei tohi sinna tagasi saata
+    .page = Rakendus soovis su saata aadressile, mida { $product } selle rakenduse omaks ei tunne, ja seepärast sind sinna ei saadetud. Midagi ei jagatud. Mine rakendusse tagasi ja proovi uuesti. Kui see ei aita, anna teada rakenduse tegijale.
+authorization_malformed = Loa küsimise päring ei ole õige.
+    .detail = { $name }: { $rule }.
+    .page_title = Rakenduse päring ei ole õige
+    .page = Rakendus saatis su siia päringuga, millele ei saa vastata. Midagi ei jagatud ja see pole sinu viga. Mine rakendusse tagasi ja proovi uuesti. Kui see ei aita, anna teada rakenduse tegijale.
+authorization_over = See sisselogimine on läbi.
+    .detail = See otsustati juba varem või kestis liiga kaua. Selle külastusega ei muudetud midagi. Jätkamiseks alusta rakenduses uuesti.
+authorization_foreign_browser = See algas teises brauseris.
+    .detail = Sinu turvalisuse huvides saab selle lõpetada ainult brauseris, kus see algas, ja see brauser peab hoidma küpsiseid. Midagi ei jagatud. Mine rakendusse tagasi ja alusta uuesti.
+too_many_requests = Liiga palju päringuid.
+    .detail = Midagi ei tehtud ja midagi ei läinud kaotsi. Proovi uuesti päises Retry-After antud aja pärast.
+    .page_title = Liiga palju katseid
+    .page = Sinu võrgust tuli korraga rohkem päringuid, kui vastu võetakse, ja midagi ei tehtud. Midagi ei läinud kaotsi. Oota mõni minut ja proovi uuesti.
+
+pushed_request_over = See päring on läbi.
+    .detail = Seda on juba kasutatud, see kestis liiga kaua või on teise rakenduse oma. Midagi ei jagatud. Jätkamiseks alusta rakenduses uuesti.
+sign_in_way_unavailable = Nii siin sisse logida ei saa.
+    .detail = Midagi ei muudetud. Vali sisselogimise lehel mõni teine viis.
+sign_in_needed = Sa ei ole sisse logitud.
+    .detail = Ava leht uuesti ja logi sisse.
+temporarily_unavailable = Praegu ei saa seda teha.
+    .detail = Midagi ei muudetud. Proovi uuesti päises Retry-After antud aja pärast.
+    .page_title = Oota natuke
+    .page = { $product } on praegu liiga hõivatud. Midagi ei muudetud. Oota hetk ja proovi uuesti.
+
+# Rakendused, kasutajad, load
+application_not_found = Sellise client id-ga rakendust ei ole.
+    .detail = GET /api/applications loetleb olemasolevad.
+application_in_configuration = See rakendus on seadistusfailis.
+    .detail = Muuda seda seal ja käivita server uuesti.
+application_has_no_secret = Sellel rakendusel ei ole saladust.
+    .detail = See tõendab ennast teisiti või ei tõenda üldse. Kui vajad saladusega rakendust, registreeri uus.
+client_id_taken = See client id on teise rakenduse oma.
+    .detail = Vali teine või jäta see ära: siis tehakse uus.
+user_not_found = Sellist kasutajat ei ole.
+    .detail = GET /api/users loetleb olemasolevad.
+user_exists = See aadress on teise kasutaja oma.
+    .detail = Muuda seda kasutajat või võta teine aadress.
+user_is_elsewhere = Selle kasutaja parooli hoitakse mujal.
+    .detail = Seda saab muuta ainult seal.
+membership_not_found = Kasutaja ei kuulu sellesse meeskonda.
+    .detail = GET /api/users/(id) loetleb kasutaja meeskonnad.
+grant_not_found = Sellist luba ei ole.
+    .detail = See võib olla juba tagasi võetud. GET /api/grants loetleb olemasolevad.
+
 # Võtmed
 master_key_changed = Peavõtit on vahetatud.
     .detail = See protsess käivitati teisega. Käivita see uue võtmega uuesti; midagi ei muudetud ja midagi ei läinud kaotsi.

@@ -1,0 +1,102 @@
+//! Passwords that are kept here, as argon2id hashes.
+//!
+//! Hashing takes a core for some 20 ms and 19 MiB, so a few are under way at a time, on threads of their own, and few more may
+//! wait: beyond that the answer is "not just now" and not a server that does nothing else. An address that nobody has costs the
+//! same as a wrong password.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Actor, AuditEvent, Outcome, Secret};
+use store::users::User;
+use tokio::sync::Semaphore;
+
+use crate::{Error, Grant, Result};
+
+/// The name of this back end.
+pub const NAME: &str = "local";
+
+/// How long a hashing may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The turns of hashing.
+pub(crate) struct Hashing(Arc<Semaphore>);
+
+impl Hashing {
+    pub(crate) fn new(at_once: usize) -> Self {
+        Self(Arc::new(Semaphore::new(at_once.max(1))))
+    }
+
+    /// Does the work on a thread of its own when it is its turn.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let not_now = || Error::NotNow { what: "hashing passwords" };
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.0).acquire_owned()).await;
+        let turn = turn.ok().and_then(std::result::Result::ok).ok_or_else(not_now)?;
+        let work = tokio::task::spawn_blocking(move || {
+            // Held until it is done, also when nobody waits any more.
+            let _turn = turn;
+            work()
+        });
+        work.await.map_err(|_| not_now())
+    }
+}
+
+/// How an address is known: without case, as people type it, and with the domain in the form of DNS, as some browsers send it.
+pub(crate) fn login_of(email: &str) -> String {
+    let email = email.trim().to_lowercase();
+    let Some((local, domain)) = email.rsplit_once('@') else { return email };
+    match url::Host::parse(domain) {
+        Ok(url::Host::Domain(domain)) => format!("{local}@{domain}"),
+        _ => email,
+    }
+}
+
+impl Grant {
+    /// Finds the user who has this address and this password. Tries are counted by account and by address, and only a success
+    /// is given back, so that guesses at the same time don't pass together.
+    pub(super) async fn check_password(
+        &self,
+        email: &str,
+        password: &Secret<String>,
+        address: &str,
+    ) -> Result<Option<User>> {
+        let login = login_of(email);
+        let tried = self.try_password(NAME, &login, address).await?;
+        let user = match self.verify(&login, password).await {
+            Ok(user) => user,
+            Err(error) => {
+                // Nobody knows whether it was right, so it does not count.
+                self.was_right(&tried).await?;
+                return Err(error);
+            }
+        };
+        if user.is_none() {
+            let event =
+                AuditEvent::new(self.now(), "user.sign_in_failed", Outcome::Denied, Actor::Browser(None));
+            self.remember(event.fact("backend", NAME)).await?;
+            return Ok(None);
+        }
+        self.was_right(&tried).await?;
+        Ok(user)
+    }
+
+    async fn verify(&self, login: &str, password: &Secret<String>) -> Result<Option<User>> {
+        let user = self.store().users.of_login(NAME, login).await?;
+        let stored = user.as_ref().and_then(|user| user.password.clone()).map(|hash| hash.0);
+        let password = password.clone();
+        let is_right =
+            self.hashing.run(move || vault::password::verify(&password, stored.as_deref())).await?;
+        let is_right = is_right.map_err(|error| Error::Keys(error.into()))?;
+        Ok(user.filter(|user| is_right && user.disabled_at.is_none()))
+    }
+
+    /// Hashes a new password.
+    pub(crate) async fn hash_password(&self, password: &Secret<String>) -> Result<String> {
+        if let Err(error) = vault::password::check(password) {
+            return Err(Error::field("password", error.to_string()));
+        }
+        let password = password.clone();
+        let hashed = self.hashing.run(move || vault::password::hash(&password)).await?;
+        hashed.map_err(|error| Error::Keys(error.into()))
+    }
+}
