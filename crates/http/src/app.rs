@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::connect::Connect;
+use ::grant::Grant;
+use ipnet::IpNet;
 use model::{Clock, SubjectId};
 use store::Store;
 
@@ -19,12 +21,16 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// The connect plane.
     pub connect: Connect,
+    /// The grant plane.
+    pub grant: Grant,
     /// For the keys of the backend, subjects and readiness.
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Our own address, as browsers see it.
     pub public_url: String,
+    /// The reverse proxies that are believed about where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
     /// The product, in titles and texts, with its colours and its logo.
     pub brand: Brand,
     /// The language of a person who states none.

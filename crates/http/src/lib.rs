@@ -2,6 +2,7 @@
 //!
 //! - [`router`]: every URL on one page
 //! - [`connect`]: one file an endpoint of the connect plane
+//! - [`oauth`]: one file an endpoint of our own authorization server; [`grant`]: what operators register there
 //! - [`operations`]: health, metrics, the `OpenAPI` document
 //! - [`pages`]: what a person sees
 //! - [`extract`], [`layer`]: what a handler may take for granted, and what happens around every request
@@ -14,10 +15,12 @@ pub mod brand;
 pub mod connect;
 pub mod cookies;
 pub mod extract;
+pub mod grant;
 pub mod layer;
 pub mod letters;
 pub mod messages;
 pub mod metrics;
+pub mod oauth;
 pub mod operations;
 pub mod pages;
 pub mod problem;

@@ -57,6 +57,11 @@ impl Language {
         best.map_or(default, |(language, _)| language)
     }
 
+    /// The first of these tags that we speak (OpenID Connect Core §3.1.2.1, `ui_locales`), else the other language.
+    pub(crate) fn preferred(tags: &[String], otherwise: Self) -> Self {
+        tags.iter().find_map(|tag| Self::from_tag(tag)).unwrap_or(otherwise)
+    }
+
     const fn sources(self) -> [&'static str; 3] {
         match self {
             Self::English => [
@@ -140,8 +145,11 @@ impl Language {
     }
 }
 
-/// A name inside a sentence whose direction it must not turn (Unicode UAX #9, first strong isolate).
+/// A name inside a sentence whose direction it must not turn (Unicode UAX #9, first strong isolate). What would end the
+/// isolation, or turn what comes after, is left out.
 pub(crate) fn isolated(name: &str) -> String {
+    let turns = |c: &char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let name: String = name.chars().filter(|c| !turns(c)).collect();
     format!("\u{2068}{name}\u{2069}")
 }
 
@@ -259,6 +267,12 @@ mod tests {
     #[test]
     fn both_languages_have_the_same_messages_with_the_same_placeholders() {
         assert_eq!(inventory(Language::English), inventory(Language::Estonian));
+    }
+
+    #[test]
+    fn a_name_can_not_turn_the_sentence_around_it() {
+        assert_eq!(isolated("Zapier\u{2069}\u{202e}"), "\u{2068}Zapier\u{2069}");
+        assert_eq!(isolated("רוואן"), "\u{2068}רוואן\u{2069}");
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Problem {
 }
 
 /// RFC 9110 §10.2.3 knows whole seconds; half a second is told as one.
-fn seconds(duration: Duration) -> u64 {
+pub(crate) fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
@@ -280,6 +280,31 @@ impl Problem {
                     ProblemCode::StoreUnavailable => problem.retry_after(Duration::from_secs(1)),
                     _ => problem,
                 }
+            }
+        }
+    }
+}
+
+impl From<::grant::Error> for Problem {
+    fn from(error: ::grant::Error) -> Self {
+        use ::grant::Error;
+        match error {
+            Error::Problem { code: ProblemCode::ValidationFailed, about: Some((field, rule)) } => {
+                Self::field(field, "invalid_format", rule)
+            }
+            Error::Problem { code, about } => match about {
+                Some((name, rule)) => Self::new(code).argument("name", name).argument("rule", rule),
+                None => Self::new(code),
+            },
+            Error::TooOften { retry_after } => {
+                Self::new(ProblemCode::TooManyRequests).retry_after(retry_after)
+            }
+            Error::NotNow { what } => Self::new(ProblemCode::TemporarilyUnavailable)
+                .retry_after(Duration::from_secs(2))
+                .cause(what.to_owned()),
+            Error::Store(error) => error.into(),
+            error @ (Error::Keys(_) | Error::Refused(_)) => {
+                Self::new(ProblemCode::InternalError).cause(causes(&error))
             }
         }
     }

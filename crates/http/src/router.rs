@@ -1,12 +1,13 @@
 //! Every URL on one page.
 
+use ::grant::Endpoint;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -19,6 +20,8 @@ use crate::connect::{
     api_keys, audit, authorize, callback, connections, drill, history, hop, integrations, keys,
     portal_sessions, providers, refreshing, status, stripe, subjects, token, validate,
 };
+use crate::grant::{applications, grants, users};
+use crate::oauth;
 use crate::pages::invitation;
 use crate::{layer, operations, pages};
 
@@ -27,7 +30,7 @@ const MAX_BODY: usize = 1024 * 1024;
 
 /// Browsers and OAuth clients.
 pub fn public(app: &App) -> Router {
-    finish(public_routes(), app)
+    finish(public_routes(app), app)
 }
 
 /// The product's backend and the operator.
@@ -37,10 +40,10 @@ pub fn backend(app: &App) -> Router {
 
 /// Both on one address.
 pub fn all(app: &App) -> Router {
-    finish(public_routes().merge(backend_routes()), app)
+    finish(public_routes(app).merge(backend_routes()), app)
 }
 
-fn public_routes() -> Router<App> {
+fn public_routes(app: &App) -> Router<App> {
     Router::new()
         .route("/connect/start/{ticket}", get(hop::depart).head(no_head))
         .route(
@@ -73,10 +76,67 @@ fn public_routes() -> Router<App> {
             "/connect/webhooks/stripe",
             post(stripe::webhook).layer(DefaultBodyLimit::max(stripe::MAX_EVENT)),
         )
+        .merge(oauth_routes(app))
         .route("/assets/claviger.css", get(pages::assets::stylesheet))
         .route("/assets/claviger.js", get(pages::assets::module))
         .route("/assets/theme.css", get(pages::assets::theme))
         .route("/assets/logo", get(pages::assets::logo))
+}
+
+/// What the first parts of our own paths are; nothing else may be there.
+pub const TAKEN: [&str; 12] = [
+    "",
+    ".well-known",
+    "api",
+    "assets",
+    "connect",
+    "healthz",
+    "metrics",
+    "oauth",
+    "onboard-client",
+    "openapi.json",
+    "portal",
+    "readyz",
+];
+
+/// What applications call, from servers and from scripts of any origin; and the pages on the way, which no script may read. What
+/// somebody has begun there is finished when they hang up.
+fn oauth_routes(app: &App) -> Router<App> {
+    let mut called = Router::new()
+        .route("/oauth/token", called_route(Endpoint::Token))
+        .route("/oauth/refresh", called_route(Endpoint::Refresh))
+        .route("/oauth/revoke", called_route(Endpoint::Revoke))
+        .route("/oauth/introspect", post(oauth::introspect::introspect))
+        .route("/oauth/par", post(oauth::push::push))
+        .route("/oauth/userinfo", called_route(Endpoint::Userinfo))
+        .route("/oauth/test", get(oauth::userinfo::userinfo).options(oauth::open))
+        .route("/oauth/jwks", get(oauth::metadata::jwks).options(oauth::open))
+        .route("/.well-known/oauth-authorization-server", get(oauth::metadata::metadata).options(oauth::open))
+        .route("/.well-known/openid-configuration", get(oauth::metadata::metadata).options(oauth::open));
+    let mut pages = Router::new()
+        .route("/oauth/authorize", called_route(Endpoint::Authorize))
+        .route("/oauth/authorize/{id}", get(oauth::authorize::page).head(no_head).post(oauth::authorize::act))
+        .route("/oauth/access", get(oauth::access::page).post(oauth::access::act));
+    for (path, endpoint) in &app.grant.settings().aliases {
+        let to = if *endpoint == Endpoint::Authorize { &mut pages } else { &mut called };
+        *to = std::mem::take(to).route(path, called_route(*endpoint));
+    }
+    called.layer(from_fn(oauth::open_to_all)).merge(pages).layer(from_fn(layer::to_the_end))
+}
+
+/// An endpoint that can have further paths.
+fn called_route(endpoint: Endpoint) -> MethodRouter<App> {
+    match endpoint {
+        Endpoint::Authorize => {
+            get(oauth::authorize::begin).head(no_head).post(oauth::authorize::begin_by_form)
+        }
+        Endpoint::Token => post(oauth::token::token).options(oauth::open),
+        Endpoint::Refresh => post(oauth::token::refresh).options(oauth::open),
+        Endpoint::Revoke => post(oauth::revoke::revoke).options(oauth::open),
+        Endpoint::Userinfo => {
+            get(oauth::userinfo::userinfo).post(oauth::userinfo::userinfo).options(oauth::open)
+        }
+    }
 }
 
 /// Link previews and scanners ask with HEAD, which must not use up what works once.
@@ -124,6 +184,7 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(portal_sessions::inspect, portal_sessions::withdraw))
         .routes(routes!(portal_sessions::resend))
         .routes(routes!(portal_sessions::initiate))
+        .merge(described_grant())
         .routes(routes!(api_keys::list, api_keys::create))
         .routes(routes!(api_keys::revoke))
         .routes(routes!(audit::list))
@@ -135,6 +196,22 @@ pub(crate) fn described() -> (Router<App>, OpenApi) {
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
         .split_for_parts()
+}
+
+/// What is ours to grant; a change is finished, and told in the trail, also when whoever began it hangs up.
+fn described_grant() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(applications::list, applications::create))
+        .routes(routes!(applications::get, applications::patch, applications::remove))
+        .routes(routes!(applications::rotate))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::get, users::patch, users::remove))
+        .routes(routes!(users::set_password))
+        .routes(routes!(users::sign_out))
+        .routes(routes!(users::join, users::leave))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::withdraw))
+        .layer(from_fn(layer::to_the_end))
 }
 
 fn frame() -> OpenApi {

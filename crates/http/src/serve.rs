@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use crate::extract::Peer;
+
 /// How long the head of a request may take, and an idle connection may stay.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// How long to pause when the system has no more descriptors: to accept at once would only burn a core.
@@ -39,8 +41,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 warn!(outcome = "failure", %error, "listener.accept_failed");
                 tokio::time::sleep(BREATH).await;
@@ -51,7 +53,9 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let router = router.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = router.clone().oneshot(request.map(Body::new));
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer.ip()));
+            let answer = router.clone().oneshot(request);
             async move { answer.await.map_err(|error: Infallible| match error {}) }
         });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));

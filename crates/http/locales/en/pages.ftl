@@ -89,6 +89,85 @@ failed_provider_configuration = { $integration } does not accept { $product } at
 failed_account_kept = You signed in with another account and kept the one from before. Nothing was changed. To switch, connect again.
 failed_other = { $integration } did not complete the approval. Nothing was changed. Try again.
 
+cancel = Cancel
+signed_in = You are signed in as { $email }.
+
+sign_in = Sign in
+    .to = Sign in to { $product }
+    .lead = Then you decide what { $application } may do. Nothing is shared before that.
+    .lead_access = Then you see which applications have access to your account.
+    .email = Email
+    .password = Password
+    .forgot = Forgot it?
+    .button = Sign in
+    .link = Email me a sign-in link
+    .with = Continue with { $way }
+sign_in_wrong = The email or the password is not right
+    .detail = Try again.
+    .or_link = Try again, or have a sign-in link emailed to you.
+sign_in_email_missing = Your email is missing
+    .detail = Fill it in, and the link is sent there.
+sign_in_way_failed = { $way } did not sign you in
+    .detail = Nothing was shared. Try again when you like.
+sign_in_too_many = Too many attempts
+    .detail = Nothing is lost. Try again in { $minutes ->
+        [one] a minute
+       *[other] { $minutes } minutes
+    }.
+sign_in_unavailable = You can’t sign in just now
+    .detail = What checks it is not answering. Nothing was shared, and it is not your mistake. Try again in a few minutes.
+sign_in_mailed = Look into your mail
+    .detail = If { $email } has an account here, a sign-in link is on its way there. It can take a minute. Open it in this browser.
+    .other = Sign in another way
+
+consent = { $application } asks for access
+    .for_team = { $application } asks to act for { $team } in { $product }
+    .for_your_team = { $application } asks to act for your team in { $product }
+    .for_you = { $application } asks to act for you in { $product }
+    .not_you = Not you?
+    .team = Team
+    .may = { $application } will be able to
+    .before = Before you decide
+    .asked_by = Asked by
+    .at = an application at
+    .registered = an application that { $product } knows
+    .registered_itself = It registered itself, and nobody has checked what it says.
+    .named_itself = It chose its name itself.
+    .returns_to = Returns to
+    .device = a program on this device
+    .used_at = Used at
+    .lasts = Lasts
+    .until = Until you withdraw it
+    .until_away = Until you withdraw it, also while you are away
+    .authorize = Authorize
+consent_unproven = This may not be { $application }
+    .detail = Any program on this device could pose as it. Go on only if you started this yourself.
+consent_elsewhere = The answer goes somewhere else
+    .detail = The application says that it is at { $claimed }, but its answer goes to { $host }. Go on only if you know both.
+
+permission_openid = Know you again when you come back
+permission_profile = See your name
+permission_email = See your email address
+permission_offline_access = Keep its access while you are away
+permission_unnamed = Act for you, with no permission named
+
+access = Applications with access to your account
+    .applications = Applications
+    .sign_out = Sign out
+    .empty = No application has access to your account. What you allow stands here, and you can withdraw it at any time.
+    .for_team = Acts for { $team }
+    .for_you = Acts for you
+    .since = allowed
+    .used = last used
+    .unused = not used yet
+    .may = What it may do
+    .withdraw = Withdraw
+    .question = Withdraw the access of { $application }?
+    .detail = { $application } loses its access to { $product }. What it already got stays with it. To give it access again, begin there.
+    .keep = Keep access
+    .withdrawing = Withdrawing…
+    .assurance = From then on nothing new is given; what was given ends at once, or at some APIs soon after. Nothing that is yours in { $product } is deleted.
+
 chip_accounts = Accounts
 chip_boards = Boards
 chip_calendar = Calendar

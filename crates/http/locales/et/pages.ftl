@@ -86,6 +86,85 @@ failed_provider_configuration = { $integration } ei võta rakendust { $product }
 failed_account_kept = Logisid sisse teise kontoga ja jätsid alles senise. Midagi ei muudetud. Konto vahetamiseks ühenda uuesti.
 failed_other = { $integration } ei viinud loa andmist lõpule. Midagi ei muudetud. Proovi uuesti.
 
+cancel = Loobu
+signed_in = Oled sisse logitud kontoga { $email }.
+
+sign_in = Sisselogimine
+    .to = Logi sisse teenusesse { $product }
+    .lead = Seejärel otsustad, mida { $application } teha tohib. Enne seda ei jagata midagi.
+    .lead_access = Seejärel näed, millistel rakendustel on ligipääs su kontole.
+    .email = E-posti aadress
+    .password = Parool
+    .forgot = Unustasid?
+    .button = Logi sisse
+    .link = Saada mulle sisselogimislink
+    .with = Jätka: { $way }
+sign_in_wrong = E-posti aadress või parool ei ole õige
+    .detail = Proovi uuesti.
+    .or_link = Proovi uuesti või lase saata sisselogimislink.
+sign_in_email_missing = E-posti aadress puudub
+    .detail = Kirjuta see väljale ja link saadetakse sinna.
+sign_in_way_failed = Sisselogimine ei õnnestunud: { $way }
+    .detail = Midagi ei jagatud. Kui soovid, proovi uuesti.
+sign_in_too_many = Liiga palju katseid
+    .detail = Midagi ei läinud kaotsi. Proovi uuesti { $minutes ->
+        [one] minuti
+       *[other] { $minutes } minuti
+    } pärast.
+sign_in_unavailable = Praegu ei saa sisse logida
+    .detail = Sisselogimist ei saa kontrollida, sest vastust ei tule. Midagi ei jagatud ja see pole sinu viga. Proovi mõne minuti pärast uuesti.
+sign_in_mailed = Vaata oma postkasti
+    .detail = Kui aadressil { $email } on siin konto, on sisselogimislink sinna teel. Kohalejõudmine võib minuti aega võtta. Ava see selles brauseris.
+    .other = Logi sisse muul viisil
+
+consent = { $application } küsib ligipääsu
+    .for_team = { $application } soovib tegutseda tiimi { $team } nimel teenuses { $product }
+    .for_your_team = { $application } soovib tegutseda sinu tiimi nimel teenuses { $product }
+    .for_you = { $application } soovib tegutseda sinu nimel teenuses { $product }
+    .not_you = See pole sina?
+    .team = Tiim
+    .may = { $application } saab edaspidi
+    .before = Enne kui otsustad
+    .asked_by = Küsib
+    .at = rakendus aadressil
+    .registered = rakendus, mida { $product } tunneb
+    .registered_itself = See registreeris end ise ja keegi pole kontrollinud, mida see enda kohta ütleb.
+    .named_itself = Nime valis see endale ise.
+    .returns_to = Vastus läheb
+    .device = programmile selles seadmes
+    .used_at = Kasutuskoht
+    .lasts = Kehtib
+    .until = Kuni võtad selle tagasi
+    .until_away = Kuni võtad selle tagasi, ka siis, kui oled eemal
+    .authorize = Luba
+consent_unproven = See ei pruugi olla { $application }
+    .detail = Iga programm selles seadmes võib end selleks nimetada. Jätka ainult siis, kui alustasid seda ise.
+consent_elsewhere = Vastus läheb mujale
+    .detail = Rakendus ütleb, et on aadressil { $claimed }, aga vastus läheb aadressile { $host }. Jätka ainult siis, kui tunned mõlemat.
+
+permission_openid = Sind ära tunda, kui tagasi tuled
+permission_profile = Näha su nime
+permission_email = Näha su e-posti aadressi
+permission_offline_access = Ligipääsu alles hoida, kui oled eemal
+permission_unnamed = Tegutseda sinu nimel; ühtegi õigust ei ole nimetatud
+
+access = Rakendused, millel on ligipääs su kontole
+    .applications = Rakendused
+    .sign_out = Logi välja
+    .empty = Ühelgi rakendusel ei ole su kontole ligipääsu. Mida lubad, seisab siin ja selle saad igal ajal tagasi võtta.
+    .for_team = Tegutseb tiimi { $team } nimel
+    .for_you = Tegutseb sinu nimel
+    .since = lubatud
+    .used = viimati kasutatud
+    .unused = veel kasutamata
+    .may = Mida see teha tohib
+    .withdraw = Võta tagasi
+    .question = Kas võtta ligipääs tagasi: { $application }?
+    .detail = { $application } kaotab ligipääsu teenusele { $product }. Juba saadu jääb sellele alles. Kui soovid uuesti ligipääsu anda, alusta seal.
+    .keep = Jäta alles
+    .withdrawing = Võtan tagasi…
+    .assurance = Uut ligipääsu enam ei anta; antu lõpeb kohe või mõnes liideses varsti pärast seda. Sinu asjadest teenuses { $product } ei kustutata midagi.
+
 chip_accounts = Kontod
 chip_boards = Tahvlid
 chip_calendar = Kalender

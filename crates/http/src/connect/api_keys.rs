@@ -14,6 +14,7 @@ use crate::problem::Problem;
 
 /// All keys.
 #[derive(Serialize, ToSchema)]
+#[schema(as = api_keys::Answer)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     api_keys: Vec<Body>,
@@ -21,6 +22,7 @@ pub struct Answer {
 
 /// A key. Not the key itself.
 #[derive(Serialize, ToSchema)]
+#[schema(as = api_keys::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     #[schema(value_type = String)]
@@ -57,6 +59,7 @@ impl From<&Row> for Body {
 
 /// What the new key is for.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = api_keys::Create)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     name: String,

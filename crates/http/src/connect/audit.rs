@@ -51,6 +51,7 @@ pub struct Parameters {
 
 /// A page of the audit trail.
 #[derive(Serialize, ToSchema)]
+#[schema(as = audit::Page)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
     /// Newest first; oldest first with `after`.

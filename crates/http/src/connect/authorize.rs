@@ -38,6 +38,7 @@ pub struct Parameters {
 
 /// Where to send the browser.
 #[derive(Serialize, ToSchema)]
+#[schema(as = authorize::Answer)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     /// The address to open in the person's browser, once.

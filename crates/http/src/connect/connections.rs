@@ -24,7 +24,7 @@ const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 
 /// How many connections a page has.
-pub(super) fn page_limit(asked: Option<u32>) -> Result<u32, Problem> {
+pub(crate) fn page_limit(asked: Option<u32>) -> Result<u32, Problem> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
         _ => Err(Problem::parameter("limit", format!("use 1 to {MAX_LIMIT}"))),
@@ -32,7 +32,7 @@ pub(super) fn page_limit(asked: Option<u32>) -> Result<u32, Problem> {
 }
 
 /// One more than asked for tells whether there is a next page.
-pub(super) fn first_page<T>(mut found: Vec<T>, limit: u32) -> (Vec<T>, bool) {
+pub(crate) fn first_page<T>(mut found: Vec<T>, limit: u32) -> (Vec<T>, bool) {
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     (found, more)
@@ -50,6 +50,7 @@ pub struct ListParameters {
     #[param(value_type = Option<String>)]
     integration: Option<IntegrationId>,
     /// In this state.
+    #[param(inline)]
     status: Option<StatusFilter>,
     /// `nextCursor` of the page before.
     #[param(value_type = Option<String>)]
@@ -90,6 +91,7 @@ impl KeyParameters {
 
 /// A page of connections.
 #[derive(Serialize, ToSchema)]
+#[schema(as = connections::Page)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
     connections: Vec<Body>,
@@ -101,6 +103,7 @@ pub struct Page {
 
 /// A connection. Never its tokens.
 #[derive(Serialize, ToSchema)]
+#[schema(as = connections::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     #[schema(value_type = String)]
@@ -372,6 +375,7 @@ pub async fn import(
 
 /// A change to a connection.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = connections::Patch)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
     /// Merged into the metadata; `null` removes a member (RFC 7396).

@@ -43,6 +43,7 @@ impl FromRequest<App> for Order {
 
 /// What was shown.
 #[derive(Serialize, ToSchema)]
+#[schema(as = drill::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     /// `dead`: as it was meant. `tokens`: the provider gave some for a token that it never issued; they were dropped.

@@ -13,12 +13,14 @@ use crate::problem::Problem;
 
 /// All integrations.
 #[derive(Serialize, ToSchema)]
+#[schema(as = integrations::Answer)]
 pub struct Answer {
     integrations: Vec<Body>,
 }
 
 /// An integration. Never its secret.
 #[derive(Serialize, ToSchema)]
+#[schema(as = integrations::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     /// Its name.
@@ -66,6 +68,7 @@ impl From<Listed> for Body {
 
 /// App credentials at a provider.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = integrations::Put)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Put {
     /// The catalog entry; without it the one of the same name.
@@ -138,6 +141,7 @@ pub async fn put(
 
 /// A change of app credentials.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = integrations::Patch)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Patch {
     /// Takes the old secret's place.

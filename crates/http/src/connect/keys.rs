@@ -17,12 +17,14 @@ use crate::problem::Problem;
 
 /// All data keys.
 #[derive(Serialize, ToSchema)]
+#[schema(as = keys::Answer)]
 pub struct Answer {
     keys: Vec<Body>,
 }
 
 /// A data key. Not the key itself.
 #[derive(Serialize, ToSchema)]
+#[schema(as = keys::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     version: u32,

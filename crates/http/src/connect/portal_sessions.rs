@@ -23,6 +23,7 @@ const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// A right to use a page.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = portal_sessions::Create)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Create {
     #[schema(value_type = String)]
@@ -58,6 +59,7 @@ pub struct Initiate {
 
 /// A portal session. Its link is told once, when it is made.
 #[derive(Serialize, ToSchema)]
+#[schema(as = portal_sessions::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     #[schema(value_type = String)]
@@ -142,6 +144,7 @@ pub struct ListParameters {
 
 /// A page of portal sessions.
 #[derive(Serialize, ToSchema)]
+#[schema(as = portal_sessions::Page)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
     portal_sessions: Vec<Body>,

@@ -14,12 +14,14 @@ use crate::problem::Problem;
 
 /// All providers.
 #[derive(Serialize, ToSchema)]
+#[schema(as = providers::Answer)]
 pub struct Answer {
     providers: Vec<Row>,
 }
 
 /// A provider, in short.
 #[derive(Serialize, ToSchema)]
+#[schema(as = providers::Row)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// Its name.
@@ -34,6 +36,7 @@ pub struct Row {
 
 /// A provider.
 #[derive(Serialize, ToSchema)]
+#[schema(as = providers::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     #[serde(flatten)]

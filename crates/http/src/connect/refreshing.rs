@@ -24,6 +24,7 @@ pub enum RefreshingState {
 
 /// How refreshing stands.
 #[derive(Serialize, ToSchema)]
+#[schema(as = refreshing::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     state: RefreshingState,
@@ -48,6 +49,7 @@ pub struct OpenCircuit {
 
 /// What the operator wants.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = refreshing::Put)]
 #[serde(deny_unknown_fields)]
 pub struct Put {
     state: RefreshingState,

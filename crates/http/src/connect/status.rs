@@ -22,12 +22,14 @@ pub struct Parameters {
 
 /// A row for every configured integration, connected or not.
 #[derive(Serialize, ToSchema)]
+#[schema(as = status::Answer)]
 pub struct Answer {
     tokens: Vec<Row>,
 }
 
 /// One integration of one subject.
 #[derive(Serialize, ToSchema)]
+#[schema(as = status::Row)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// The integration.

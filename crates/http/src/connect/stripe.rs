@@ -68,6 +68,7 @@ pub(crate) fn once(query: &str, name: &str) -> Option<String> {
 
 /// A subject's account at Stripe.
 #[derive(Serialize, ToSchema)]
+#[schema(as = stripe::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     #[schema(value_type = String)]
@@ -123,6 +124,7 @@ impl From<StripeAccount> for Body {
 
 /// An account that exists at Stripe.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = stripe::Put)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Put {
     #[schema(value_type = String, example = "acct_1032D82eZvKYlo2C")]

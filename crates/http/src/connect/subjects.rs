@@ -19,6 +19,7 @@ const MAX_NAME: usize = 200;
 
 /// A subject.
 #[derive(Serialize, ToSchema)]
+#[schema(as = subjects::Body)]
 #[serde(rename_all = "camelCase")]
 pub struct Body {
     #[schema(value_type = String)]
@@ -50,6 +51,7 @@ impl From<Subject> for Body {
 
 /// What to remember of a subject; what is left out is forgotten.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = subjects::Put)]
 #[serde(deny_unknown_fields)]
 pub struct Put {
     name: Option<String>,
@@ -99,6 +101,7 @@ impl From<Overview> for OverviewBody {
 
 /// A page of subjects.
 #[derive(Serialize, ToSchema)]
+#[schema(as = subjects::Page)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
     subjects: Vec<OverviewBody>,

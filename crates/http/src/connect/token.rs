@@ -59,6 +59,7 @@ pub struct Rejected {
 
 /// RFC 6749 §5.1, with the instant of its end and the provider's own members.
 #[derive(Serialize, ToSchema)]
+#[schema(as = token::Answer)]
 pub struct Answer<'a> {
     /// The access token.
     access_token: &'a str,

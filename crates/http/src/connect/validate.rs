@@ -38,6 +38,7 @@ impl From<Validation> for ValidationBody {
 
 /// One connection of a page.
 #[derive(Serialize, ToSchema)]
+#[schema(as = validate::Row)]
 pub struct Row {
     #[schema(value_type = String)]
     subject: SubjectId,

@@ -29,7 +29,7 @@ macro_rules! required_scopes {
     )*};
 }
 
-required_scopes! { Admin AuditRead ConnectionsRead ConnectionsToken ConnectionsWrite PortalWrite }
+required_scopes! { Admin ApplicationsWrite AuditRead ConnectionsRead ConnectionsToken ConnectionsWrite PortalWrite }
 
 /// The operator at the machine's own command line. The program puts it into requests that it makes to itself; nothing
 /// that comes over a connection can have it.

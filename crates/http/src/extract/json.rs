@@ -1,5 +1,5 @@
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::body::{Bytes, HttpBody as _};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -47,6 +47,18 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
+/// A body that may be left out: then there is no content type either.
+impl<T: DeserializeOwned> OptionalFromRequest<App> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Option<Self>, Problem> {
+        if !request.headers().contains_key(CONTENT_TYPE) && request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<App>>::from_request(request, app).await.map(Some)
+    }
+}
+
 /// Which member is wrong, and how, from what serde says of it.
 fn problem(error: &serde_json::Error, path: &str) -> Problem {
     if !error.is_data() {
@@ -74,8 +86,11 @@ fn problem(error: &serde_json::Error, path: &str) -> Problem {
     Problem::field(&field, code, message)
 }
 
-/// `invalid type: string "…", expected a map` without the value.
+/// `invalid type: string "…", expected a map` without the value. The rules of our own words name none.
 fn describe(message: &str) -> &str {
+    if message.starts_with("not a ") {
+        return message;
+    }
     message.rfind("expected ").map_or("has the wrong form", |start| &message[start..])
 }
 
@@ -104,6 +119,7 @@ mod tests {
     #[expect(dead_code, reason = "only whether it can be read matters")]
     struct Inner {
         number: u8,
+        address: Option<model::RedirectUri>,
     }
 
     #[test]
@@ -116,6 +132,10 @@ mod tests {
                 r#""field":"inner.number","code":"invalid_type""#,
             ),
             (r#"{"token":"t","inner":{"other":1}}"#, r#""field":"inner.other","code":"unknown_field""#),
+            (
+                r#"{"token":"t","inner":{"number":1,"address":"hunter2"}}"#,
+                r#""code":"invalid_format","message":"not a redirect URI: it must be absolute"#,
+            ),
             (r#""hunter2""#, r#""code":"invalid_type""#),
         ];
         for (body, expected) in cases {

@@ -82,7 +82,17 @@ fn with_description(
     response
 }
 
-/// Whether the portal's page is none, or not that of the person who reads this.
+/// Whether the portal's page is none, or not that of the person who reads this, or not where they came from.
 const fn leads_elsewhere(code: ProblemCode) -> bool {
-    matches!(code, ProblemCode::PortalSessionNeeded | ProblemCode::SessionChanged)
+    matches!(
+        code,
+        ProblemCode::PortalSessionNeeded
+            | ProblemCode::SessionChanged
+            | ProblemCode::UnknownApplication
+            | ProblemCode::RedirectUriNotRegistered
+            | ProblemCode::AuthorizationMalformed
+            | ProblemCode::AuthorizationOver
+            | ProblemCode::AuthorizationForeignBrowser
+            | ProblemCode::TooManyRequests
+    )
 }

@@ -5,10 +5,12 @@ pub mod assets;
 pub mod connected;
 pub mod error;
 pub mod invitation;
+pub mod oauth;
 pub mod portal;
 
 mod moment;
 mod note;
+mod policy;
 
 use askama::Template;
 use axum::http::header::{
@@ -18,14 +20,20 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::ProblemCode;
 
+use self::policy::Forms;
 use crate::messages::Language;
 use crate::problem::Problem;
 
 /// Whether a problem at this route is shown to a person who asks for a page.
 pub(crate) fn is_for_people(route: &str) -> bool {
-    ["/connect/", "/onboard-client", "/portal", "/api/oauth/callback", "/assets/", "unknown"]
+    // Endpoints for programs are called alike: `/oauth/access_token`.
+    let is_page = ["/oauth/authorize", "/oauth/access"]
         .iter()
-        .any(|prefix| route.starts_with(prefix))
+        .any(|page| route.strip_prefix(page).is_some_and(|below| below.is_empty() || below.starts_with('/')));
+    is_page
+        || ["/connect/", "/onboard-client", "/portal", "/api/oauth/callback", "/assets/", "unknown"]
+            .iter()
+            .any(|prefix| route.starts_with(prefix))
 }
 
 /// Whether a request names this media type among those that it accepts (RFC 9110 §12.5.1), and not with the weight 0.
@@ -40,37 +48,23 @@ pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     })
 }
 
-/// Where the forms of a page lead in the end. Browsers apply `form-action` to every redirect on the way, and providers
-/// send people on between hosts of their own before they show a page, so a form that leads there can't name hosts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Forms {
-    /// To us, if there are any.
-    Ours,
-    /// To a provider.
-    Provider,
+/// Something that a page says at the place that it is about: a title with its explanation.
+pub(crate) struct Notice {
+    pub(crate) title: String,
+    pub(crate) detail: String,
 }
 
 /// A page with its language and its policy.
-fn render(status: StatusCode, language: Language, template: &impl Template, forms: Forms) -> Response {
+fn render(status: StatusCode, language: Language, template: &impl Template, forms: Forms<'_>) -> Response {
     let Ok(html) = template.render() else {
         return Problem::new(ProblemCode::InternalError).into_response();
-    };
-    let policy = match forms {
-        Forms::Ours => {
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
-             frame-ancestors 'none'; form-action 'self'"
-        }
-        Forms::Provider => {
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
-             frame-ancestors 'none'; form-action 'self' https: http:"
-        }
     };
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     headers.insert(VARY, HeaderValue::from_static("Accept-Language, Accept"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(CONTENT_SECURITY_POLICY, forms.policy());
     response
 }
 
@@ -84,6 +78,20 @@ fn with_form(mut response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_sees_pages_and_a_program_gets_documents() {
+        for page in
+            ["/oauth/authorize", "/oauth/authorize/{id}", "/oauth/access", "/portal/settings", "unknown"]
+        {
+            assert!(is_for_people(page), "{page}");
+        }
+        for endpoint in
+            ["/oauth/access_token", "/oauth/token", "/oauth/par", "/oauth/userinfo", "/api/status"]
+        {
+            assert!(!is_for_people(endpoint), "{endpoint}");
+        }
+    }
 
     #[test]
     fn a_media_type_is_accepted_in_any_case_and_not_with_the_weight_0() {

@@ -8,14 +8,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::{ConnectionState, Label, Origin, PortalPage, PortalSessionId};
 
-use super::rows::{Notice, Row, Standing, notice_above, onboarding_rows};
+use super::rows::{Row, Standing, notice_above, onboarding_rows};
 use super::{Arrival, Parameters, SESSION, Visit, arrive, depart, part, path, pressed, see};
 use crate::App;
 use crate::brand::Brand;
 use crate::connect::hop::location;
 use crate::extract::{OwnForm, PORTAL_COOKIE, Path, Query, Visitor};
 use crate::messages::Language;
-use crate::pages::{Forms, render, with_form};
+use crate::pages::{Forms, Notice, render, with_form};
 use crate::problem::Problem;
 
 #[derive(Template)]

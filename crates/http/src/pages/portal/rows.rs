@@ -9,6 +9,7 @@ use store::connections::Connection;
 use super::{Failure, Visit};
 use crate::App;
 use crate::messages::{Language, isolated};
+use crate::pages::Notice;
 use crate::pages::moment::Moment;
 use crate::problem::Problem;
 
@@ -48,12 +49,6 @@ pub(super) enum Standing {
     Partly { who: String, at: Moment, missing: String },
     Broken { who: String, before: String, at: Moment, after: String },
     None,
-}
-
-/// A title with its explanation.
-pub(super) struct Notice {
-    pub(super) title: String,
-    pub(super) detail: String,
 }
 
 impl Row {

@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use model::{Origin, PortalPage, PortalSessionId};
 
-use super::rows::{Notice, Row, Standing, notice_above, settings_rows};
+use super::rows::{Row, Standing, notice_above, settings_rows};
 use super::{Arrival, LABEL, Parameters, SESSION, Visit, arrive, depart, part, pressed};
 use crate::App;
 use crate::brand::Brand;
 use crate::extract::{OwnForm, Path, Query, Visitor};
 use crate::messages::Language;
-use crate::pages::{Forms, render, with_form};
+use crate::pages::{Forms, Notice, render, with_form};
 use crate::problem::Problem;
 
 #[derive(Template)]
