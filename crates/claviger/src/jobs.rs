@@ -31,6 +31,10 @@ const NOTE_EVERY: Duration = Duration::from_mins(1);
 const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(15);
 /// How often a rotation that was not finished is gone on with, and keys that nothing uses are retired.
 const FINISH_ROTATION_EVERY: Duration = Duration::from_mins(30);
+/// How often what is over at our own authorization server is deleted.
+const SWEEP_GRANT_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether it is time for another signing key.
+const SIGNING_KEYS_EVERY: Duration = Duration::from_mins(10);
 /// How often grants that end are looked for.
 const WARN_EVERY: Duration = Duration::from_hours(1);
 
@@ -61,10 +65,12 @@ enum Job {
     WarnOfEnds,
     ReloadKeys,
     FinishRotation,
+    SweepGrant,
+    SigningKeys,
 }
 
 impl Job {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::SweepAttempts,
         Self::SweepPortal,
         Self::Refresh,
@@ -76,6 +82,8 @@ impl Job {
         Self::WarnOfEnds,
         Self::ReloadKeys,
         Self::FinishRotation,
+        Self::SweepGrant,
+        Self::SigningKeys,
     ];
 
     const fn period(self) -> Duration {
@@ -90,6 +98,8 @@ impl Job {
             Self::WarnOfEnds => WARN_EVERY,
             Self::ReloadKeys => RELOAD_KEYS_EVERY,
             Self::FinishRotation => FINISH_ROTATION_EVERY,
+            Self::SweepGrant => SWEEP_GRANT_EVERY,
+            Self::SigningKeys => SIGNING_KEYS_EVERY,
         }
     }
 
@@ -144,6 +154,13 @@ impl Job {
             }
             Self::FinishRotation => {
                 told("keys.rotation_failed", connect.finish_rotation().await);
+            }
+            Self::SweepGrant => {
+                // As long as more is over than one round takes.
+                while told("grant.sweep_failed", app.grant.sweep(SWEEP_BATCH).await) == Some(true) {}
+            }
+            Self::SigningKeys => {
+                told("signing_keys.rotation_failed", app.grant.rotate_signing_keys().await);
             }
         }
     }

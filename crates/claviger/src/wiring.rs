@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
+use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
+use async_trait::async_trait;
 use connect::integrations::ConfiguredIntegration;
 use connect::keys::Keys;
 use connect::mail::{Letters, Post};
@@ -18,12 +20,18 @@ use connect::refresh::spool::Spool;
 use connect::return_to::{AllowList, check_redirect_uri, is_loopback};
 use connect::stripe::StripeSettings;
 use connect::{Connect, Parts, Settings};
+use grant::Grant;
+use grant::signing::Seal;
 use http_plane::brand::Brand;
 use http_plane::letters::Scribe;
 use http_plane::messages::Language;
 use http_plane::metrics::Metrics;
 use http_plane::{App, Demo};
-use model::{Actor, ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secret, Timestamp};
+use ipnet::IpNet;
+use model::{
+    Actor, ClientSecret, Clock, IntegrationId, ProviderId, Scopes, Secret, SigningKeyId, SigningKeySecret,
+    Timestamp,
+};
 use provider::catalog::Catalog;
 use provider::client::{ClientSettings, HttpClient, SettingsError};
 use provider::endpoints::EndpointsError;
@@ -32,12 +40,12 @@ use store::keyring::KeyRow;
 use store::{Migrate, Options, Store};
 use tracing::warn;
 use url::Url;
-use vault::{Keyring, MasterKey, WrappedKey};
+use vault::{Keyring, LimitKeys, MasterKey, Sealed, WrappedKey};
 
 use crate::config::groups::with_groups;
 use crate::config::layers::embedded_database;
-use crate::config::{Config, ConfigError, Database, Integration, LocaleTag, Outbound, Refresh, SecretSource};
-use crate::config::{mail, portal, stripe};
+use crate::config::{Config, ConfigError, Integration, LocaleTag, Outbound, Refresh, SecretSource};
+use crate::config::{grant as config_grant, mail, portal, stripe};
 use crate::restored::TrailMark;
 
 /// More calls at once, or a second, than any provider likes.
@@ -58,8 +66,10 @@ pub struct Checked {
     http: HttpClient,
     mailer: Option<Mailer>,
     stripe: Option<StripeSettings>,
+    grant: grant::Settings,
+    trusted_proxies: Vec<IpNet>,
     brand: Brand,
-    database: DatabaseAddresses,
+    database: Addresses,
     /// What deserves the operator's attention although it works.
     pub warnings: Vec<String>,
 }
@@ -121,6 +131,15 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
     let http = http_client(&config.outbound)?;
     let mailer = mail::mailer(config, &mut warnings)?;
     let stripe = stripe::settings(config, &http, &mut warnings)?;
+    let grant = config_grant::settings(config, &public_url, &mut warnings)?;
+    let trusted_proxies = trusted_proxies(config)?;
+    if public_url.starts_with("https:") && trusted_proxies.is_empty() {
+        // Nothing here speaks TLS, so somebody in front of us does.
+        warnings.push(
+            "trusted_proxies is empty, so all clients count as one, the proxy in front; list its address"
+                .to_owned(),
+        );
+    }
     Ok(Checked {
         master,
         settings: Settings {
@@ -135,14 +154,27 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
             announced,
             integrations,
         },
+        grant,
+        trusted_proxies,
         brand,
         catalog,
         http,
         mailer,
         stripe,
-        database: DatabaseAddresses::of(&config.database)?,
+        database: Addresses::of(config)?,
         warnings,
     })
+}
+
+fn trusted_proxies(config: &Config) -> Result<Vec<IpNet>, ConfigError> {
+    let read = |text: &String| {
+        let network = text.parse::<IpNet>().ok();
+        network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).ok_or_else(|| {
+            let mend = "write networks or addresses, such as \"10.0.0.0/8\"";
+            ConfigError::setting("trusted_proxies", format!("{text:?} is none"), mend)
+        })
+    };
+    config.trusted_proxies.iter().map(read).collect()
 }
 
 fn refresh_settings(refresh: &Refresh) -> Result<RefreshSettings, ConfigError> {
@@ -330,22 +362,22 @@ pub(crate) fn check_integration(
     Ok((id, configured))
 }
 
-/// The addresses of the database that the operator gave; they may hold passwords.
-struct DatabaseAddresses {
+/// The addresses of databases that the operator gave; they may hold passwords.
+struct Addresses {
     url: Option<Secret<String>>,
     migrate_url: Option<Secret<String>>,
+    limits: Option<Secret<String>>,
 }
 
-impl DatabaseAddresses {
-    fn of(database: &Database) -> Result<Self, ConfigError> {
-        let resolve = |key: &str, source: &SecretSource| {
+impl Addresses {
+    fn of(config: &Config) -> Result<Self, ConfigError> {
+        let database = &config.database;
+        let resolve = |key: &str, source: &SecretSource, known: &[&str], mend: &str| {
             let secret = source
                 .resolve()
                 .map_err(|error| ConfigError::setting(key, error, "provide it, or remove it"))?
                 .secret;
-            let known = ["sqlite:", "postgres://", "postgresql://"];
             if !known.iter().any(|scheme| secret.expose().starts_with(scheme)) {
-                let mend = "write sqlite:PATH or postgres://USER@HOST/DATABASE";
                 return Err(ConfigError::setting(
                     key,
                     "is the address of no database that is known here",
@@ -354,35 +386,44 @@ impl DatabaseAddresses {
             }
             Ok(secret)
         };
-        let url = database.url.as_ref().map(|url| resolve("database.url", url)).transpose()?;
-        let migrate_url =
-            database.migrate_url.as_ref().map(|url| resolve("database.migrate_url", url)).transpose()?;
-        Ok(Self { url, migrate_url })
+        let store = |key: &str, source: &SecretSource| {
+            let known = ["sqlite:", "postgres://", "postgresql://"];
+            resolve(key, source, &known, "write sqlite:PATH or postgres://USER@HOST/DATABASE")
+        };
+        let counters = |source: &SecretSource| {
+            let known = ["redis://", "rediss://", "valkey://", "valkeys://", "unix://"];
+            resolve("limit_store", source, &known, "write redis://HOST, rediss://HOST or unix:///PATH")
+        };
+        Ok(Self {
+            url: database.url.as_ref().map(|url| store("database.url", url)).transpose()?,
+            migrate_url: database
+                .migrate_url
+                .as_ref()
+                .map(|url| store("database.migrate_url", url))
+                .transpose()?,
+            limits: config.limit_store.as_ref().map(counters).transpose()?,
+        })
     }
 }
 
 /// Where the rows are, as the store wants to know it.
 pub fn store_options(config: &Config, clock: Arc<dyn Clock>) -> Result<Options, ConfigError> {
-    options_of(&DatabaseAddresses::of(&config.database)?, config, clock)
+    options_of(&Addresses::of(config)?, config, clock)
 }
 
 /// The same, with nothing made: for whoever only looks.
 pub fn address_options(config: &Config, clock: Arc<dyn Clock>) -> Result<Options, ConfigError> {
-    DatabaseAddresses::of(&config.database).map(|addresses| plain_options(&addresses, config, clock))
+    Addresses::of(config).map(|addresses| plain_options(&addresses, config, clock))
 }
 
-fn options_of(
-    addresses: &DatabaseAddresses,
-    config: &Config,
-    clock: Arc<dyn Clock>,
-) -> Result<Options, ConfigError> {
+fn options_of(addresses: &Addresses, config: &Config, clock: Arc<dyn Clock>) -> Result<Options, ConfigError> {
     if addresses.url.is_none() {
         make_data_dir(&config.data_dir)?;
     }
     Ok(plain_options(addresses, config, clock))
 }
 
-fn plain_options(addresses: &DatabaseAddresses, config: &Config, clock: Arc<dyn Clock>) -> Options {
+fn plain_options(addresses: &Addresses, config: &Config, clock: Arc<dyn Clock>) -> Options {
     let url = match &addresses.url {
         Some(url) => url.expose().clone(),
         None => format!("sqlite:{}", embedded_database(&config.data_dir).display()),
@@ -391,6 +432,7 @@ fn plain_options(addresses: &DatabaseAddresses, config: &Config, clock: Arc<dyn 
         migrate_url: addresses.migrate_url.as_ref().map(|url| url.expose().clone()),
         migrate: if config.database.migrate { Migrate::AtStart } else { Migrate::Never },
         cache_entries: config.database.cache_entries,
+        limits: addresses.limits.as_ref().map(|url| url.expose().clone()),
         ..Options::new(url, vault::random::id(), clock)
     }
 }
@@ -501,19 +543,30 @@ fn put_together(
     let letters: Arc<dyn Letters> = Arc::new(scribe);
     let per_subject_and_hour = config.mail.per_subject_and_hour;
     let post = checked.mailer.map(|mailer| Post { mailer, letters, per_subject_and_hour });
+    let limit_keys = LimitKeys::of(&checked.master);
+    let keys = Arc::new(Keys::new(keyring, checked.master, store.keyring.clone()));
     let connect = Connect::new(Parts {
         settings: checked.settings,
         catalog: checked.catalog,
         http: checked.http,
         store: store.clone(),
-        keys: Keys::new(keyring, checked.master, store.keyring.clone()),
+        keys: Arc::clone(&keys),
         post,
         stripe: checked.stripe,
         spool,
         clock: clock.clone(),
     });
+    let grant = Grant::new(grant::Parts {
+        settings: checked.grant,
+        store: store.clone(),
+        seal: Arc::new(SealedBy(keys)),
+        limit_keys,
+        clock: clock.clone(),
+    });
     let app = App::new(http_plane::Parts {
         connect: connect.clone(),
+        grant: grant.clone(),
+        trusted_proxies: checked.trusted_proxies,
         store: store.clone(),
         clock,
         public_url,
@@ -528,4 +581,22 @@ fn put_together(
     });
     let mark = Arc::new(TrailMark::new(&config.data_dir, options.writer));
     Ok(Wired { app, connect, store, mark })
+}
+
+/// The vault's keys, which the connect plane looks after, seal the signing keys too.
+struct SealedBy(Arc<Keys>);
+
+#[async_trait]
+impl Seal for SealedBy {
+    fn seal(&self, id: SigningKeyId, key: &SigningKeySecret) -> grant::Result<Sealed<SigningKeySecret>> {
+        self.0.seal(&id, key).map_err(|error| grant::Error::Keys(error.into()))
+    }
+
+    async fn open(
+        &self,
+        id: SigningKeyId,
+        sealed: &Sealed<SigningKeySecret>,
+    ) -> grant::Result<SigningKeySecret> {
+        self.0.open(&id, sealed).await.map_err(|error| grant::Error::Keys(error.into()))
+    }
 }

@@ -2,6 +2,7 @@
 //! data directory, and beside them the configuration that it runs with, for the other commands. The API key follows from
 //! the key, so it is the same at every start and lies nowhere in clear.
 
+mod application;
 mod configuration;
 mod played;
 
@@ -18,7 +19,7 @@ use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use model::{ApiKeyScope, ApiKeyScopes, Clock, Secret, SubjectId, SystemClock};
 use provider::client::{Call, ClientSettings, HttpClient};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::Store;
 use store::api_keys::ApiKey;
 use url::Url;
@@ -104,9 +105,18 @@ pub(super) fn run(args: &DevArgs) -> anyhow::Result<End> {
         };
         server.app.store.subjects.ensure(&subject, SystemClock.now()).await?;
         let api_key = api_key(&server.app.store, &master).await?;
+        let demo = application::Demo::of(&master);
+        demo.make(&server.app.grant).await?;
         receive_events(&sandbox_url, &public_url).await?;
-        let played = played::integrations(&args.played);
-        print(args.json, &public_url, &sandbox_url, &api_key, &subject, &played)?;
+        let printed = Printed {
+            url: &public_url,
+            sandbox: &sandbox_url,
+            key: &api_key,
+            subject: &subject,
+            played: &played::integrations(&args.played),
+            demo: &demo,
+        };
+        printed.print(args.json)?;
 
         stop.await;
         server.stop().await;
@@ -156,40 +166,55 @@ async fn api_key(store: &Store, master: &MasterKey) -> anyhow::Result<Secret<Str
     Ok(key)
 }
 
-fn print(
-    json: bool,
-    url: &str,
-    sandbox: &str,
-    key: &Secret<String>,
-    subject: &SubjectId,
-    played: &[&str],
-) -> anyhow::Result<()> {
-    let onboarding = format!("{url}/portal/onboarding");
-    let key = key.expose();
-    let integrations: Vec<&str> = std::iter::once("sandbox").chain(played.iter().copied()).collect();
-    let text = if json {
-        let line = json!({
-            "publicUrl": url, "backendUrl": url, "sandboxUrl": sandbox, "onboardingUrl": onboarding,
-            "apiKey": key, "subject": subject.as_str(), "integrations": integrations,
-        });
-        format!("{line}\n")
-    } else {
-        let plays = match played {
+/// What a start says.
+struct Printed<'a> {
+    url: &'a str,
+    sandbox: &'a str,
+    key: &'a Secret<String>,
+    subject: &'a SubjectId,
+    played: &'a [&'a str],
+    demo: &'a application::Demo,
+}
+
+impl Printed<'_> {
+    fn print(&self, json: bool) -> anyhow::Result<()> {
+        let text = if json { format!("{}\n", self.line()) } else { self.words() };
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    fn onboarding(&self) -> String {
+        format!("{}/portal/onboarding", self.url)
+    }
+
+    fn line(&self) -> Value {
+        let integrations: Vec<&str> = std::iter::once("sandbox").chain(self.played.iter().copied()).collect();
+        json!({
+            "publicUrl": self.url, "backendUrl": self.url, "sandboxUrl": self.sandbox,
+            "onboardingUrl": self.onboarding(), "apiKey": self.key.expose(),
+            "subject": self.subject.as_str(), "integrations": integrations,
+            "user": self.demo.user(), "application": self.demo.application(),
+        })
+    }
+
+    fn words(&self) -> String {
+        let Self { url, sandbox, subject, .. } = self;
+        let plays = match self.played {
             [] => String::new(),
-            _ => format!("  It plays:            {}\n", played.join(", ")),
+            _ => format!("  It plays:            {}\n", self.played.join(", ")),
         };
-        let first = played.first().unwrap_or(&"sandbox");
+        let first = self.played.first().unwrap_or(&"sandbox");
+        let (onboarding, key) = (self.onboarding(), self.key.expose());
+        let asked = self.demo.words(url);
         format!(
             "\n  Connect an account:  {onboarding}\n  The API, described:  {url}/openapi.json\n  \
              The sandbox:         {sandbox}   (its behaviour: {sandbox}/control)\n{plays}\n  \
              Once connected, its token:\n\n  curl -H 'Authorization: Bearer {key}' \\\n       \
-             {url}/api/connections/{subject}/{first}/token\n\n  Stop with Ctrl-C.\n\n"
+             {url}/api/connections/{subject}/{first}/token\n\n{asked}\n  Stop with Ctrl-C.\n\n"
         )
-    };
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    }
 }
 
 #[cfg(test)]

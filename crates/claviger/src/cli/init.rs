@@ -126,6 +126,9 @@ fn configuration(public_url: Option<&str>, data_dir: &Path, key: &Path) -> anyho
 # The https address under which browsers and providers reach [public] below.
 {address}
 
+# Who speaks TLS in front of us: only these are believed about where a request comes from, and limits count by that.
+trusted_proxies = ["127.0.0.1", "::1"]
+
 # What a person calls the product, in the pages that they see.
 # product_name = "Rowan"
 

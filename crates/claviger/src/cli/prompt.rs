@@ -11,11 +11,11 @@ pub(super) fn secret(question: &str) -> anyhow::Result<String> {
     let before = tcgetattr(&input).context("the terminal")?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    eprint!("{question}");
-    std::io::stderr().flush()?;
+    // First, so that what is typed at the question is read, and not shown.
     tcsetattr(&input, OptionalActions::Flush, &silent).context("the terminal")?;
+    let asked = write!(std::io::stderr(), "{question}");
     let mut answer = String::new();
-    let read = input.lock().read_line(&mut answer);
+    let read = asked.and_then(|()| input.lock().read_line(&mut answer));
     // Whatever was read, the terminal shows again what is typed.
     tcsetattr(&input, OptionalActions::Flush, &before).context("the terminal")?;
     eprintln!();

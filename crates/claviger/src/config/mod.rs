@@ -4,11 +4,13 @@
 //! - [`layers`]: the four layers become one table
 //! - [`secret`]: the one type of all secrets
 //! - [`groups`]: one app for all members of a group
+//! - [`mod@grant`]: our own authorization server, and who may ask it
 //! - [`mod@mail`]: the mail server; [`mod@stripe`]: Stripe; [`mod@portal`]: what customers see
 //! - [`mod@duration`]: how durations are written
 
 pub mod duration;
 mod error;
+pub mod grant;
 pub mod groups;
 pub mod layers;
 pub mod mail;
@@ -26,6 +28,7 @@ use serde::Deserialize;
 
 pub use duration::HumanDuration;
 pub use error::ConfigError;
+pub use grant::{Application, Grant};
 pub use groups::Group;
 pub use layers::{Flags, load};
 pub use mail::Mail;
@@ -44,6 +47,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub shutdown_grace: HumanDuration,
     pub key: SecretSource,
+    pub trusted_proxies: Vec<String>,
+    pub limit_store: Option<SecretSource>,
     pub public: Listener,
     pub backend: Listener,
     pub database: Database,
@@ -54,10 +59,12 @@ pub struct Config {
     pub outbound: Outbound,
     pub mail: Mail,
     pub stripe: Stripe,
+    pub grant: Grant,
     pub log: Log,
     pub locale: Locale,
     pub groups: BTreeMap<String, Group>,
     pub integrations: BTreeMap<String, Integration>,
+    pub applications: BTreeMap<String, Application>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

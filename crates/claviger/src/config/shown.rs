@@ -11,12 +11,15 @@ const LITERAL: &str = "(literal, hidden)";
 const HIDDEN: &str = "(hidden)";
 
 /// Settings that are secrets; `*` is any name.
-const SECRETS: [&[&str]; 7] = [
+const SECRETS: [&[&str]; 10] = [
     &["key"],
+    &["limit_store"],
     &["mail", "username"],
     &["mail", "password"],
     &["stripe", "secret_key"],
     &["stripe", "webhook_secrets"],
+    &["applications", "*", "client_secret"],
+    &["applications", "*", "previous_client_secret"],
     &["groups", "*", "client_secret"],
     &["integrations", "*", "client_secret"],
 ];
@@ -162,6 +165,11 @@ mod tests {
 
     fn takes(path: &[String], value: &str) -> bool {
         let mut table = defaults().unwrap();
+        if path.first().is_some_and(|first| first == "applications") {
+            // None is without one.
+            let client_id = [&path[..2], &["client_id".to_owned()]].concat();
+            set(&mut table, &client_id, "env:B".into());
+        }
         set(&mut table, path, format!("x = {value}").parse::<Table>().unwrap()["x"].clone());
         table.try_into::<Config>().is_ok()
     }

@@ -52,6 +52,9 @@ impl Start<'_> {
             secret_key = "sk_test_sandbox"
             webhook_secrets = ["whsec_sandbox"]
             api_base = sandbox_url
+            [grant.scopes]
+            "reports.read" = { en = "Read your reports", et = "Lugeda sinu aruandeid" }
+            "reports.write" = { en = "Create reports in your name", et = "Luua sinu nimel aruandeid" }
             [integrations.sandbox]
             client_id = "claviger"
             client_secret = "sandbox-secret"

@@ -9,7 +9,7 @@ use model::{SubjectId, WriterId};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
-use super::{Desk, End};
+use super::{Desk, End, encoded};
 use crate::cli::answer;
 use crate::cli::door::DoorArgs;
 use crate::cli::screen::Mark;
@@ -93,10 +93,6 @@ impl Which {
             self.event.as_deref().map(encoded).map(|event| format!("&event={event}")).unwrap_or_default();
         format!("/api/audit?limit={limit}{user}{event}")
     }
-}
-
-fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 pub(super) async fn run(desk: &Desk, command: &Command) -> anyhow::Result<End> {

@@ -2,6 +2,7 @@
 //! a person or a script is shown of the answers.
 
 mod api_key;
+mod app;
 mod audit;
 mod disconnect;
 mod inspect;
@@ -13,6 +14,7 @@ mod refresh;
 mod simulate_failure;
 mod status;
 mod token;
+mod user;
 mod validate_all;
 mod view;
 
@@ -45,6 +47,12 @@ pub(super) enum Command {
     SimulateFailure(simulate_failure::SimulateFailureArgs),
     /// Print a token that works, for scripts
     Token(token::TokenArgs),
+    /// Applications that ask our users for access
+    #[command(subcommand)]
+    App(app::Command),
+    /// People who sign in here, and their teams
+    #[command(subcommand)]
+    User(user::Command),
     /// Keys of the product's backend
     #[command(subcommand)]
     ApiKey(api_key::Command),
@@ -109,6 +117,8 @@ impl Command {
             Self::Inspect(args) | Self::Refresh(args) | Self::Disconnect(args) => &args.door,
             Self::ValidateAll(args) => &args.door,
             Self::Token(args) => &args.tool.door,
+            Self::App(command) => command.door(),
+            Self::User(command) => command.door(),
             Self::ApiKey(command) => command.door(),
             Self::Integration(command) => command.door(),
             Self::Provider(command) => command.door(),
@@ -127,6 +137,8 @@ impl Command {
             Self::ValidateAll(args) => validate_all::run(desk, args).await,
             Self::Disconnect(args) => disconnect::run(desk, args).await,
             Self::Token(args) => token::run(desk, args).await,
+            Self::App(command) => app::run(desk, command).await,
+            Self::User(command) => user::run(desk, command).await,
             Self::ApiKey(command) => api_key::run(desk, command).await,
             Self::Integration(command) => integration::run(desk, command).await,
             Self::Provider(command) => provider::run(desk, command).await,
@@ -188,7 +200,8 @@ impl Desk {
         let mut cursor: Option<String> = None;
         loop {
             let join = if path.contains('?') { '&' } else { '?' };
-            let from = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+            let from =
+                cursor.as_ref().map(|cursor| format!("&cursor={}", encoded(cursor))).unwrap_or_default();
             let answer = self.door.get(&format!("{path}{join}limit=200{from}")).await?;
             page(&answer)?;
             match answer["nextCursor"].as_str() {
@@ -208,6 +221,11 @@ impl Desk {
         .await?;
         Ok(rows)
     }
+}
+
+/// A part of a path or a query.
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// What an answer of the server lacks, told as it would have told it.
