@@ -12,7 +12,7 @@ use crate::install::twice;
 use crate::process;
 
 /// The oldest Node that the packages run on.
-const OLDEST: u32 = 20;
+const OLDEST: u32 = 22;
 /// What npm fetches where the machine's Node is older (Debian 12 has 18).
 const FETCHED: &str = "22.23.3";
 

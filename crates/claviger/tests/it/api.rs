@@ -42,6 +42,9 @@ async fn a_key_may_do_what_its_scope_says_and_no_more() {
             json!({"metadata": {}}),
             ApiKeyScope::ConnectionsWrite,
         ),
+        (Method::GET, "/api/applications", Value::Null, ApiKeyScope::ApplicationsWrite),
+        (Method::GET, "/api/grants", Value::Null, ApiKeyScope::ApplicationsWrite),
+        (Method::GET, "/api/users", Value::Null, ApiKeyScope::Admin),
         (Method::GET, "/api/api-keys", Value::Null, ApiKeyScope::Admin),
     ];
     for scope in ApiKeyScope::ALL {
@@ -368,6 +371,17 @@ async fn the_openapi_document_describes_every_route_of_the_backend() {
     let document = Browser::new().get(world.path("/openapi.json")).await.expect(200).json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     assert!(document["components"]["securitySchemes"]["api_key"].is_object());
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for common in ["Answer", "Body", "Create", "Page", "Patch", "Put", "Row"] {
+        assert!(
+            !schemas.contains_key(common),
+            "of several schemas that are called {common} one is described"
+        );
+    }
+    for reference in document.to_string().split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name} is referred to and not described");
+    }
     for (path, methods) in document["paths"].as_object().unwrap() {
         let concrete =
             path.replace("{subject}", "s").replace("{integration}", "sandbox").replace("{id}", "key_1");

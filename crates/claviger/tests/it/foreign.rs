@@ -110,19 +110,19 @@ async fn arrive(world: &World, browser: &Browser, back: &Url) -> Url {
 }
 
 /// A program of `tests/foreign`.
-struct Foreign {
+pub(crate) struct Foreign {
     child: Child,
     orders: ChildStdin,
     lines: BufReader<ChildStdout>,
     /// Its address, without a slash at the end.
-    url: String,
+    pub(crate) url: String,
     // What it leaves behind when it is killed.
     _folder: TempDir,
 }
 
 impl Foreign {
     /// Starts a script in Node, or says on a line that the test is skipped.
-    fn node(script: &str, arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn node(script: &str, arguments: &[&str]) -> Option<Self> {
         Self::start("CLAVIGER_TEST_NODE", script, arguments)
     }
 

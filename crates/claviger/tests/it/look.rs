@@ -77,6 +77,25 @@ pages! {
         stage.press(".advance button:enabled").await;
     };
     stripe_done, UNPICTURED, "Stripe is connected", |stage| stage.open("/onboard-client/done").await;
+    sign_in, PICTURED, "Then you decide what", |stage| stage.zapier().await;
+    sign_in_by_itself, UNPICTURED, "Sign in", |stage| stage.open("/oauth/access").await;
+    consent, PICTURED, "will be able to", |stage| {
+        stage.anna().await;
+        stage.zapier().await;
+        stage.sign_in().await;
+    };
+    access, PICTURED, "Withdraw", |stage| {
+        stage.anna().await;
+        stage.agree().await;
+        stage.pass(Duration::from_mins(2));
+        stage.open("/oauth/access").await;
+        stage.press("a[data-opens]").await;
+    };
+    access_empty, UNPICTURED, "No application has access", |stage| {
+        stage.anna().await;
+        stage.open("/oauth/access").await;
+        stage.sign_in().await;
+    };
     cookies_needed, UNPICTURED, "Your browser keeps no cookies", |stage| {
         stage.open("/portal/onboarding?entered=true").await;
     };

@@ -1,10 +1,12 @@
 //! The operator's commands: beside a server that runs, on its store or through it, on both databases.
 
+mod applications;
 mod bad_input;
 mod commands;
 mod requirement_004;
 mod rig;
 mod shapes;
+mod users;
 
 /// Tells one test to a program that serves from each database. Without PostgreSQL that half says that it was skipped.
 macro_rules! on_both_databases {

@@ -515,13 +515,13 @@ async fn kill_9_during_a_call_is_mended_where_the_refresh_token_stays() {
 }
 
 /// The road between a replica and PostgreSQL, which the test cuts and mends.
-struct Road {
+pub(crate) struct Road {
     address: SocketAddr,
     open: watch::Sender<bool>,
 }
 
 impl Road {
-    async fn to(database: &str) -> Self {
+    pub(crate) async fn to(database: &str) -> Self {
         let database = Url::parse(database).unwrap();
         let there = (database.host_str().unwrap().to_owned(), database.port().unwrap_or(5432));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -546,18 +546,18 @@ impl Road {
     }
 
     /// The database's address by this road.
-    fn by(&self, database: &str) -> String {
+    pub(crate) fn by(&self, database: &str) -> String {
         let mut url = Url::parse(database).unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(self.address.port())).unwrap();
         url.into()
     }
 
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.open.send_replace(false);
     }
 
-    fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.open.send_replace(true);
     }
 }

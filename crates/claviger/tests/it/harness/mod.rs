@@ -4,6 +4,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod chromium;
+mod client;
 pub(crate) mod look;
 pub(crate) mod played;
 pub(crate) mod process;
@@ -15,6 +16,7 @@ pub(crate) mod third_party;
 pub(crate) mod world;
 
 pub(crate) use browser::{Answer, Browser};
+pub(crate) use client::client;
 pub(crate) use process::Program;
 pub(crate) use script::script;
 pub(crate) use smtp::{Smtp, SmtpOptions};

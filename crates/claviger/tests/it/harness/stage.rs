@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::Method;
-use model::Timestamp;
+use grant::users::NewUser;
+use model::{Actor, Secret, Timestamp};
 use serde_json::json;
+use store::users::Membership;
 use thirtyfour::prelude::*;
 
 use super::chromium::{click, is_sound, says, shape, window};
@@ -25,6 +27,26 @@ const NARROWEST: u32 = 320;
 
 /// The most that a page may weigh with all that it loads, in octets.
 const MAX_WEIGHT: u64 = 60_000;
+
+/// Her address and her password.
+const ANNA: &str = "anna@example.com";
+const PASSWORD: &str = "a long enough password";
+
+/// What customers may let an application do at Rowan.
+const GRANT: &str = r#"
+[grant.scopes]
+"reports.read" = { en = "Read your team’s reports", et = "Lugeda sinu meeskonna aruandeid" }
+"reports.write" = { en = "Create reports in your name", et = "Luua sinu nimel aruandeid" }
+[applications.zapier]
+profile = "zapier"
+name = "Zapier"
+client_id = "zapier"
+client_secret = "app-secret-0123456789abcdef"
+redirect_uris = ["https://zapier.com/dashboard/auth/oauth/return/App235737CLIAPI/", "{sandbox}/"]
+"#;
+
+/// Where Zapier has its answers sent.
+const ZAPIER: &str = "https://zapier.com/dashboard/auth/oauth/return/App235737CLIAPI/";
 
 /// The members of the four tools.
 const TOOLS: [&str; 7] = ["github", "jira", "confluence", "outlook", "teams", "onedrive", "google_workspace"];
@@ -64,7 +86,7 @@ impl Stage {
         let lines = format!(
             "product_name = \"Rowan\"\n{tools}[mail]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"hello@rowan.example\"\n\
              [stripe]\nsecret_key = \"sk_test_sandbox\"\napi_base = \"{{sandbox}}\"\n\
-             [portal]\ncoming_soon = [\"zoom\"]\n{lines}"
+             [portal]\ncoming_soon = [\"zoom\"]\n{lines}\n{GRANT}"
         );
         let world = World::standing_at(NOW, four_tools, &lines).await;
         let rowan = ["github", "atlassian", "microsoft", "google"].map(|id| {
@@ -160,6 +182,50 @@ impl Stage {
     /// Where the sandbox is.
     pub(crate) fn sandbox(&self, path: &str) -> String {
         format!("{}{path}", self.world.sandbox)
+    }
+
+    /// Presses Connect at Zapier: the page to sign in.
+    pub(crate) async fn zapier(&self) {
+        self.zapier_at(ZAPIER).await;
+    }
+
+    /// Signs in and agrees, for an answer that somebody is there to take.
+    pub(crate) async fn agree(&self) {
+        self.zapier_at(&self.sandbox("/")).await;
+        self.sign_in().await;
+        self.press("button[value=authorize]").await;
+        says(&self.window, "Providers that are played").await;
+    }
+
+    async fn zapier_at(&self, redirect_uri: &str) {
+        let query =
+            "response_type=code&client_id=zapier&state=x&scope=reports.read+reports.write+offline_access";
+        self.open(&format!("/oauth/authorize?{query}&redirect_uri={redirect_uri}")).await;
+    }
+
+    /// Somebody who can sign in, of two teams.
+    pub(crate) async fn anna(&self) {
+        let teams = [("northwind", "Northwind OÜ", "Owner"), ("tamm", "Tamm Consulting", "Member")];
+        let teams = teams.map(|(id, name, role)| Membership {
+            team: id.parse().unwrap(),
+            name: name.to_owned(),
+            role: Some(role.to_owned()),
+        });
+        let new = NewUser {
+            email: ANNA.to_owned(),
+            name: Some("Anna Tamm".to_owned()),
+            password: Secret::from(PASSWORD),
+            teams: teams.into(),
+        };
+        self.world.server.app.grant.create_user(new, Actor::Operator).await.unwrap();
+    }
+
+    /// Signs her in at the page that is shown.
+    pub(crate) async fn sign_in(&self) {
+        for (id, text) in [("email", ANNA), ("password", PASSWORD)] {
+            self.window.find(By::Id(id)).await.unwrap().send_keys(text).await.unwrap();
+        }
+        self.press("button.button-primary").await;
     }
 
     /// Steers Stripe.

@@ -99,7 +99,8 @@ impl World {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut lines = lines.replace("{sandbox}", &sandbox);
         // Settings outside of all tables come before them.
-        let setting: String = lines.drain(..lines.find('[').unwrap_or(0)).collect();
+        let tables = if lines.starts_with('[') { None } else { lines.find("\n[").map(|end| end + 1) };
+        let setting: String = lines.drain(..tables.unwrap_or(0)).collect();
         if !entries.is_empty() {
             let catalog = folder.path().join("catalog");
             std::fs::create_dir(&catalog).unwrap();

@@ -16,6 +16,17 @@ use crate::processes::add_key;
 /// Integrations that are the sandbox by other names.
 const TOOLS: [&str; 3] = ["github", "jira", "figma"];
 
+/// Our own authorization server, with an application of the configuration file.
+const OWN: &str = r#"
+[grant.scopes]
+"reports.read" = { en = "Read your reports", et = "Lugeda sinu aruandeid" }
+"reports.write" = { en = "Create reports", et = "Luua aruandeid" }
+[applications.own]
+client_id = "own"
+public = true
+redirect_uris = ["http://127.0.0.1:8976/callback"]
+"#;
+
 pub(crate) struct Rig {
     pub(crate) sandbox: String,
     pub(crate) config: String,
@@ -117,6 +128,7 @@ impl Rig {
                  client_secret = \"sandbox-secret\"\nparameters = {{ sandbox_url = \"{sandbox}\" }}\n"
             );
         }
+        text.push_str(OWN);
         let text = text.replace("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:0\"");
         let config = folder.path().join("claviger.toml").to_str().unwrap().to_owned();
         std::fs::write(&config, text).unwrap();

@@ -26,7 +26,7 @@ fn shape(value: &Value) -> Value {
 fn named(name: &str, value: &Value) -> Value {
     match (name, value) {
         ("version", version) => version.clone(),
-        ("url" | "access_token" | "key", Value::String(_)) => "a secret".into(),
+        ("url" | "access_token" | "key" | "clientSecret", Value::String(_)) => "a secret".into(),
         ("hash", Value::String(_)) => "a hash".into(),
         (_, value) => shape(value),
     }
@@ -52,6 +52,7 @@ fn undated(text: &str) -> String {
 async fn every_command_keeps_its_shape() {
     let rig = Rig::new(None).await;
     rig.connect("anna", "github").await;
+    let password = rig.file("password", "a long enough password");
     let mut told = String::new();
     for arguments in [
         "status",
@@ -73,9 +74,24 @@ async fn every_command_keeps_its_shape() {
         "portal create --user anna",
         "disconnect github --user anna",
         "disconnect github --user anna",
+        "app create --name Zapier --profile zapier --redirect-uri https://zapier.com/cb/ --client-id zap",
+        "app list",
+        "app show zap",
+        "app rotate zap",
+        "app remove zap",
+        "user create --email anna@example.com --name Anna --team rowan=Rowan:owner --password-from FILE",
+        "user list",
+        "user show anna@example.com",
+        "user set-password anna@example.com --password-from FILE",
+        "user sign-out anna@example.com",
+        "user disable anna@example.com",
+        "user enable anna@example.com",
+        "user join anna@example.com --team birch=Birch",
+        "user leave anna@example.com --team birch",
+        "user remove anna@example.com",
     ] {
-        let words: Vec<&str> = arguments.split(' ').chain(["--json"]).collect();
-        let said = rig.beside(&words);
+        let words = arguments.split(' ').map(|word| if word == "FILE" { &*password } else { word });
+        let said = rig.beside(&words.chain(["--json"]).collect::<Vec<_>>());
         assert!(said.err.is_empty(), "{said:?}");
         let _ = write!(
             told,
