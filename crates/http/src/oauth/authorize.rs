@@ -47,10 +47,10 @@ pub async fn begin_by_form(
     if browser.is_new()
         && body.len() <= MAX_QUERY
         && let Some(query) = std::str::from_utf8(&body).ok().filter(|body| body.bytes().all(is_form_octet))
-        && Form::parse(&body).is_ok()
+        && Form::parse(&body).is_ok_and(|form| !form.has_any(&["client_secret", "client_assertion"]))
     {
         // A form of another site brings no cookies (SameSite=Lax); the same request by GET does. A browser that really is new comes
-        // here once more.
+        // here once more. What is secret and does not belong here at all never goes into an address.
         let again = location(&format!("/oauth/authorize?{query}"))?;
         return Ok((StatusCode::SEE_OTHER, [(LOCATION, again)]).into_response());
     }

@@ -132,6 +132,14 @@ async fn a_request_by_post_knows_a_person_who_is_signed_in_and_leaves_other_page
     assert!(posted.headers.get("set-cookie").is_none(), "{posted:?}");
     let back = browser.get(&posted.location()).await.expect(303).location();
     assert!(parameter(&back, "code").is_some(), "{back}");
+    // A secret that somebody sends by mistake gets into no address.
+    for secret in ["client_secret", "client_assertion"] {
+        let body = ask.clone().with(secret, "hunter2").query();
+        let posted = Browser::new()
+            .send(Method::POST, &rig.path("/oauth/authorize"), &headers, body.into_bytes().into())
+            .await;
+        assert!(!format!("{:?}", posted.headers).contains("hunter2"), "{posted:?}");
+    }
 }
 
 /// Introspection tells an application no more of a person than userinfo does.
