@@ -195,6 +195,8 @@ problem_codes! {
     // Our own authorization server: pages
     /// The authorization request names no application that we know (RFC 6749 §4.1.2.1).
     UnknownApplication => 400, "unknown_application", None;
+    /// The document at the application's client id can't be read, or says what is not allowed (Client ID Metadata Documents).
+    ClientDocumentUnusable => 400, "client_document_unusable", None;
     /// The redirect URI is not registered for the application (RFC 6749 §3.1.2.4).
     RedirectUriNotRegistered => 400, "redirect_uri_not_registered", None;
     /// The authorization request can't be read at all.
@@ -207,6 +209,8 @@ problem_codes! {
     AuthorizationForeignBrowser => 400, "authorization_foreign_browser", None;
     /// People can't sign in this way here.
     SignInWayUnavailable => 400, "sign_in_way_unavailable", None;
+    /// What somebody brings back from another sign-in page was used, is too old, or never began here.
+    SignInAnswerOver => 400, "sign_in_answer_over", None;
     /// Nobody is signed in in this browser.
     SignInNeeded => 401, "sign_in_needed", SignIn;
     /// Too often.
@@ -218,6 +222,8 @@ problem_codes! {
     ApplicationNotFound => 404, "application_not_found", None;
     /// The application stands in the configuration file and can be changed only there.
     ApplicationInConfiguration => 409, "application_in_configuration", None;
+    /// What the application is stands in the document at its client id, and can be changed only there.
+    ApplicationHasDocument => 409, "application_has_document", None;
     /// The application proves who it is in another way than by a secret.
     ApplicationHasNoSecret => 409, "application_has_no_secret", None;
     /// Another application has that client id.

@@ -59,12 +59,13 @@ impl RedirectUri {
         !self.0.starts_with("https://")
     }
 
-    /// What a person recognises it by: the host, or the scheme where there is none.
+    /// What a person recognises it by: the host of an address of the web, else the scheme. What looks like a host after a scheme of
+    /// an application's own is one to nobody: whichever application has the scheme gets the answer.
     pub fn host(&self) -> &str {
-        let Some(parts) = parts(&self.0) else { return &self.0 };
-        match parts.authority {
-            Some(authority) => host_of(authority).0,
-            None => parts.scheme,
+        match parts(&self.0) {
+            Some(Parts { scheme: "https" | "http", authority: Some(authority), .. }) => host_of(authority).0,
+            Some(Parts { scheme, .. }) => scheme,
+            None => &self.0,
         }
     }
 }
@@ -123,6 +124,10 @@ impl FromStr for RedirectUri {
             ("http", Some(_)) => refuse("http is for 127.0.0.1, [::1] and localhost alone (RFC 9700 §2.6)"),
             // RFC 8252 §7.1: a domain name turned round, so that javascript: and data: are none.
             (scheme, _) if scheme.contains('.') && is_scheme(scheme) => Ok(Self(text.to_owned())),
+            (scheme, _) if is_scheme(scheme) => refuse(
+                "a scheme of an application's own must be a domain name turned round, such as com.example.app: anybody may \
+                 take one without a dot (RFC 8252 §7.1)",
+            ),
             _ => refuse("its scheme must be https, or a domain name of yours turned round (RFC 8252 §7.1)"),
         }
     }
@@ -200,6 +205,8 @@ mod tests {
         ] {
             assert!(bad.parse::<RedirectUri>().is_err(), "{bad:?} must be refused");
         }
+        let refused = "cursor://anysphere.cursor-mcp/oauth/callback".parse::<RedirectUri>().unwrap_err();
+        assert!(refused.to_string().contains("com.example.app"), "{refused}");
         assert!(format!("https://example.com/{}", "x".repeat(2000)).parse::<RedirectUri>().is_err());
     }
 
@@ -253,6 +260,8 @@ mod tests {
         assert_eq!(uri("https://zapier.com:8443/x").host(), "zapier.com");
         assert_eq!(uri("http://[::1]:5/x").host(), "[::1]");
         assert_eq!(uri("com.example.app:/cb").host(), "com.example.app");
+        // Whoever wrote it may have put any host there.
+        assert_eq!(uri("com.example.app://claude.ai/cb").host(), "com.example.app");
         assert!(uri("http://localhost/cb").is_loopback() && !uri("https://localhost/cb").is_loopback());
         assert!(uri("com.example.app:/cb").is_native() && !uri("https://a.example/").is_native());
     }

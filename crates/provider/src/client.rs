@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
@@ -45,6 +45,19 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// How long an answer that lies in the socket may take to be read after the deadline.
 const LAST_LOOK: Duration = Duration::from_millis(500);
+
+const UNWRITABLE: ClientError =
+    ClientError::NotCallable { rule: "the address can't be written into a request" };
+
+/// Whether an address could never be called, whoever allows it: plain http leads nowhere in the public internet.
+pub fn is_public_without_tls(url: &Url) -> bool {
+    let is_public = match url.host() {
+        Some(Host::Ipv4(address)) => is_public(address.into()),
+        Some(Host::Ipv6(address)) => is_public(address.into()),
+        _ => false,
+    };
+    url.scheme() == "http" && is_public
+}
 
 /// What the operator decides about calls to providers.
 #[derive(Debug, Clone)]
@@ -223,6 +236,35 @@ impl HttpClient {
         self.exchange(stream, &target, call, deadline).await
     }
 
+    /// Sends a request on to the host of `to`, with the path that the request has, octet by octet, and gives the answer as soon as
+    /// its head is there; bodies flow both ways as they come. The head of the answer must be there within `head_within`. For an
+    /// address that the operator named.
+    pub async fn forward<B>(
+        &self,
+        to: &Url,
+        mut request: Request<B>,
+        head_within: Duration,
+    ) -> Result<hyper::Response<Incoming>, ClientError>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let started = Instant::now();
+        let target = Target::parse(to.as_str())?;
+        request.headers_mut().insert(HOST, target.authority()?);
+        let connected_by = started + self.settings.connect_timeout;
+        let late = || ClientError::ConnectTimeout { host: target.host.clone() };
+        let stream =
+            timeout_at(connected_by, self.connect(&target, connected_by)).await.map_err(|_| late())??;
+        let deadline = started + head_within;
+        if !target.tls {
+            return pass_on(stream, &target, request, deadline).await;
+        }
+        let stream = timeout_at(connected_by, self.secure(stream, &target)).await.map_err(|_| late())??;
+        pass_on(stream, &target, request, deadline).await
+    }
+
     /// Steps 2 and 3.
     async fn connect(&self, target: &Target, deadline: Instant) -> Result<TcpStream, ClientError> {
         let addresses = target.resolve().await?;
@@ -341,6 +383,36 @@ impl HttpClient {
     }
 }
 
+/// The connection lives as long as somebody reads the answer.
+async fn pass_on<S, B>(
+    stream: S,
+    target: &Target,
+    request: Request<B>,
+    deadline: Instant,
+) -> Result<hyper::Response<Incoming>, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let host = || target.host.clone();
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .handshake::<_, B>(TokioIo::new(stream))
+        .await
+        .map_err(|source| ClientError::NotSent { host: host(), source })?;
+    tokio::spawn(async move {
+        // How it ended, whoever reads the body is told.
+        let _ended = connection.await;
+    });
+    match timeout_at(deadline, sender.send_request(request)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(source)) => Err(ClientError::Broken { host: host(), source: source.into() }),
+        Err(_) => Err(ClientError::Timeout { host: host() }),
+    }
+}
+
 impl Target {
     /// Step 1. Plain http is left to step 2, which knows the operator's hosts.
     fn parse(text: &str) -> Result<Self, ClientError> {
@@ -369,16 +441,19 @@ impl Target {
         }
     }
 
-    fn request(&self, call: Call<'_>) -> Result<Request<Full<Bytes>>, ClientError> {
-        let refused = |_| ClientError::NotCallable { rule: "the address can't be written into a request" };
-        let path = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
+    /// Host and port, as a request names them.
+    fn authority(&self) -> Result<HeaderValue, ClientError> {
         let authority = &self.url[url::Position::BeforeHost..url::Position::AfterPort];
-        let mut request =
-            Request::builder().method(call.method).uri(path).body(Full::new(call.body)).map_err(refused)?;
+        HeaderValue::from_str(authority).map_err(|_| UNWRITABLE)
+    }
+
+    fn request(&self, call: Call<'_>) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut request = Request::new(Full::new(call.body));
+        *request.method_mut() = call.method;
         *request.headers_mut() = call.headers;
-        request
-            .headers_mut()
-            .insert(HOST, HeaderValue::from_str(authority).map_err(|error| refused(error.into()))?);
+        let path = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
+        *request.uri_mut() = path.parse().map_err(|_| UNWRITABLE)?;
+        request.headers_mut().insert(HOST, self.authority()?);
         let agent = HeaderValue::from_static(concat!("claviger/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(USER_AGENT, agent);
         Ok(request)

@@ -14,20 +14,25 @@ pub enum Registrar {
     Operator,
     /// By itself (RFC 7591).
     Itself,
+    /// By the document that lies at its client id (Client ID Metadata Documents).
+    Document,
 }
 
 impl Registrar {
+    const ALL: [Self; 3] = [Self::Operator, Self::Itself, Self::Document];
+
     /// Its word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Operator => "operator",
             Self::Itself => "itself",
+            Self::Document => "document",
         }
     }
 
     /// Reads its word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Operator, Self::Itself].into_iter().find(|own| own.word() == word)
+        Self::ALL.into_iter().find(|own| own.word() == word)
     }
 }
 
@@ -55,6 +60,10 @@ pub struct Application {
     pub registrar: Registrar,
     /// What lets it manage its own registration (RFC 7592 §3).
     pub registration_token: Option<TokenHash>,
+    /// How it said that it proves who it is (RFC 7591 §2), where it registered itself.
+    pub auth_method: Option<String>,
+    /// Until when its document is believed without reading it again, where it has one.
+    pub fresh_until: Option<Timestamp>,
     /// Counts the changes, from 1.
     pub revision: i64,
     /// When it was registered.
@@ -63,11 +72,18 @@ pub struct Application {
     pub updated_at: Timestamp,
 }
 
+/// How many go at once where too many came by themselves. More than that are left only where the operator allows fewer than before.
+pub(crate) const EVICTED: u32 = 1000;
+
 /// The rows of `applications`.
 #[async_trait]
 pub trait Applications: Send + Sync {
     /// Registers one; `false` when its client id is taken.
     async fn create(&self, application: &Application) -> Result<bool>;
+    /// The same for one that came without the operator. Of those that came in the same way, have no grant, and ask nobody for one at
+    /// the moment, at most `most` are left, it among them: the oldest go. Where several come at the same moment, the next one makes up
+    /// for what they did not see of each other.
+    async fn create_unasked(&self, application: &Application, most: u32) -> Result<bool>;
     /// Reads one.
     async fn get(&self, client_id: &ClientId) -> Result<Option<Application>>;
     /// Lists them by client id, after one, at most `limit`.
@@ -88,7 +104,9 @@ pub trait Applications: Send + Sync {
     ) -> Result<bool>;
     /// Deletes at most `limit` assertions that ended before `now`; tells how many.
     async fn sweep_assertions(&self, now: Timestamp, limit: u32) -> Result<u64>;
-    /// Deletes at most `limit` applications that registered themselves before `before`, have no grant, and ask nobody for one
-    /// at the moment; tells how many.
+    /// Deletes at most `limit` applications that registered themselves before `before`, have no grant, and ask nobody for one at the
+    /// moment; tells how many.
     async fn sweep_unused(&self, before: Timestamp, limit: u32) -> Result<u64>;
+    /// The same for those whose documents were believed until before `now`: what is needed again is read again.
+    async fn sweep_documents(&self, now: Timestamp, limit: u32) -> Result<u64>;
 }

@@ -29,7 +29,7 @@ pub struct Code {
     pub resources: Vec<String>,
     /// OpenID Connect Core §3.1.2.1.
     pub nonce: Option<String>,
-    /// When the person proved who they are.
+    /// When the person proved who they are; the epoch where nobody knows.
     pub auth_time: Timestamp,
     /// When it was made.
     pub issued_at: Timestamp,
@@ -62,7 +62,7 @@ pub struct Family {
     pub scopes: Scopes,
     /// For which resources (RFC 8707).
     pub resources: Vec<String>,
-    /// When the person proved who they are.
+    /// When the person proved who they are; the epoch where nobody knows.
     pub auth_time: Timestamp,
     /// When it began.
     pub created_at: Timestamp,

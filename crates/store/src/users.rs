@@ -52,12 +52,23 @@ pub struct Membership {
     pub role: Option<String>,
 }
 
+/// A membership, as a login back end tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldMembership {
+    /// Which account of the product.
+    pub team: TeamId,
+    /// What people call it. Without a name it keeps the one that it has; a new one is called by its id.
+    pub name: Option<String>,
+    /// What the user is there, in the product's own word.
+    pub role: Option<String>,
+}
+
 /// A browser in which somebody is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn {
     /// Who.
     pub user: UserId,
-    /// When they proved it (the `auth_time` of OpenID Connect Core §2).
+    /// When they proved it (the `auth_time` of OpenID Connect Core §2); the epoch where nobody knows.
     pub auth_time: Timestamp,
     /// Until when the browser is believed.
     pub expires_at: Timestamp,
@@ -79,8 +90,9 @@ pub trait Users: Send + Sync {
     async fn create(&self, user: &User) -> Result<bool>;
     /// Writes what a back end tells of a user at a sign-in: a new row under `user.id`, or name, address and `updated_at` of the
     /// row that has the same back end and login, whose id stays; and their teams, in place of all that they had: what they are
-    /// no longer told to have ends as by [`Users::leave`]. Answers the row as it is then.
-    async fn learn(&self, user: &User, teams: &[Membership]) -> Result<User>;
+    /// no longer told to have ends as by [`Users::leave`]. Where nothing is told of teams, memberships stay. Answers the row as it is
+    /// then.
+    async fn learn(&self, user: &User, teams: Option<&[ToldMembership]>) -> Result<User>;
     /// Reads one.
     async fn get(&self, id: &UserId) -> Result<Option<User>>;
     /// Reads the one whom a back end knows by this.

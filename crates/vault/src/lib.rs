@@ -8,9 +8,11 @@
 //! - [`token_family`]: the refresh tokens that we issue, and what is to be done with one that is presented
 //! - [`kept_answer`]: the answer to a spent one, which only that token opens
 //! - [`signing`]: the keys that sign our JSON Web Tokens
+//! - [`shared`]: what the product and we sign with a secret that both know
 //! - [`jws`], [`jwk`]: signed tokens of others (RFC 7515), and their public keys (RFC 7517)
 //! - [`password`]: people's passwords
 //! - [`csrf`]: tokens for forms
+//! - [`elsewhere`]: what a browser takes along that signs in elsewhere
 //! - [`chain`]: what ties audit entries to each other
 //! - [`limit_key`]: what is counted against a limit, by a name that tells nothing
 //! - [`random`]: the operating system's randomness
@@ -19,6 +21,7 @@
 
 pub mod chain;
 pub mod csrf;
+pub mod elsewhere;
 pub mod jwk;
 pub mod jws;
 pub mod kept_answer;
@@ -28,6 +31,7 @@ pub mod limit_key;
 pub mod password;
 pub mod random;
 pub mod sealed;
+pub mod shared;
 pub mod signing;
 pub mod token_family;
 pub mod token_hash;

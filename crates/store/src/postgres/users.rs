@@ -6,7 +6,7 @@ use vault::TokenHash;
 use super::issued::{OF_USER, OF_USER_IN_TEAM};
 use super::{ANSWER_TIMEOUT, Postgres, execute, find, is_duplicate, query, settle};
 use crate::rows::users::{self, membership_columns, signed_in_columns, user_columns};
-use crate::users::{Membership, SignIn, SignedOut, User, Users};
+use crate::users::{Membership, SignIn, SignedOut, ToldMembership, User, Users};
 use crate::value::{Value, optional_text};
 use crate::{Error, Result};
 
@@ -38,6 +38,8 @@ const FORGET_AUTHORIZATIONS: &str = "DELETE FROM authorizations WHERE id IN \
 const REMOVE: &str = "DELETE FROM users WHERE id = $1";
 const NAME_TEAM: &str =
     "INSERT INTO teams (name, id) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = excluded.name";
+/// A name that it has stays.
+const NAME_NEW_TEAM: &str = "INSERT INTO teams (name, id) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 const JOIN: &str = "INSERT INTO memberships (team, \"user\", role) VALUES ($1, $2, $3) \
     ON CONFLICT (\"user\", team) DO UPDATE SET role = excluded.role";
 const LEAVE: &str = "DELETE FROM memberships WHERE \"user\" = $1 AND team = $2";
@@ -70,10 +72,10 @@ impl Users for Postgres {
         Ok(self.execute(CREATE, &users::user_values(user)?).await? > 0)
     }
 
-    async fn learn(&self, user: &User, teams: &[Membership]) -> Result<User> {
+    async fn learn(&self, user: &User, teams: Option<&[ToldMembership]>) -> Result<User> {
         let (values, told) = (users::user_values(user)?, users::told_teams(&user.id, teams)?);
         let mut client = self.client().await?;
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, learn(&mut client, &values, &told)).await;
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, learn(&mut client, &values, told.as_deref())).await;
         settle(client, answer)
     }
 
@@ -138,7 +140,7 @@ impl Users for Postgres {
             if query(&transaction, HOLD, &values[2..3]).await?.is_empty() {
                 return Ok(false);
             }
-            join(&transaction, &values).await?;
+            join(&transaction, NAME_TEAM, &values).await?;
             transaction.commit().await?;
             Ok(true)
         };
@@ -195,28 +197,36 @@ impl Users for Postgres {
     }
 }
 
-async fn learn(client: &mut Object, values: &[Value; 9], told: &[Membership]) -> Result<User> {
+async fn learn(client: &mut Object, values: &[Value; 9], told: Option<&[ToldMembership]>) -> Result<User> {
     let transaction = client.transaction().await?;
     let known = find(&transaction, LEARN, values, users::user).await?.ok_or_else(Error::no_answer)?;
-    let id = Value::word(known.id);
-    let had = query(&transaction, TEAMS, std::slice::from_ref(&id)).await?;
-    let had = had.iter().map(|row| users::membership(row)).collect::<Result<Vec<_>>>()?;
-    let (ended, written) = users::changes(&had, told);
-    if !ended.is_empty() {
-        OF_USER.hold(&transaction, std::slice::from_ref(&id)).await?;
-    }
-    for team in ended {
-        leave(&transaction, &[id.clone(), Value::word(team)]).await?;
-    }
-    for membership in written {
-        join(&transaction, &users::membership_values(&known.id, membership)?).await?;
+    if let Some(told) = told {
+        replace_teams(&transaction, &known.id, told).await?;
     }
     transaction.commit().await?;
     Ok(known)
 }
 
-async fn join(transaction: &Transaction<'_>, values: &[Value; 4]) -> Result<()> {
-    execute(transaction, NAME_TEAM, &values[..2]).await?;
+async fn replace_teams(transaction: &Transaction<'_>, user: &UserId, told: &[ToldMembership]) -> Result<()> {
+    let id = Value::word(user);
+    let had = query(transaction, TEAMS, std::slice::from_ref(&id)).await?;
+    let had = had.iter().map(|row| users::membership(row)).collect::<Result<Vec<_>>>()?;
+    let (ended, written) = users::changes(&had, told);
+    if !ended.is_empty() {
+        OF_USER.hold(transaction, std::slice::from_ref(&id)).await?;
+    }
+    for team in ended {
+        leave(transaction, &[id.clone(), Value::word(team)]).await?;
+    }
+    for told in written {
+        let name_team = if told.name.is_some() { NAME_TEAM } else { NAME_NEW_TEAM };
+        join(transaction, name_team, &users::told_values(user, told)?).await?;
+    }
+    Ok(())
+}
+
+async fn join(transaction: &Transaction<'_>, name_team: &'static str, values: &[Value; 4]) -> Result<()> {
+    execute(transaction, name_team, &values[..2]).await?;
     execute(transaction, JOIN, &values[1..]).await.map(drop)
 }
 

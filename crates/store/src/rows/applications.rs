@@ -1,13 +1,14 @@
 //! Rows and records of applications, both ways.
 
 use crate::Result;
-use crate::applications::{Application, Registrar};
+use crate::applications::{Application, EVICTED, Registrar};
 use crate::columns::{Columns, Reader};
 use crate::value::Value;
 
 columns! {
     /// Read by [`application`].
-    application_columns = "client_id, settings, secrets, registrar, registration_token, revision, created_at, updated_at";
+    application_columns = "client_id, settings, secrets, registrar, registration_token, revision, created_at, updated_at, \
+        auth_method, fresh_until";
 }
 
 pub(crate) fn application(row: &dyn Columns) -> Result<Application> {
@@ -21,6 +22,8 @@ pub(crate) fn application(row: &dyn Columns) -> Result<Application> {
         revision: row.integer()?,
         created_at: row.time()?,
         updated_at: row.time()?,
+        auth_method: row.optional_text()?,
+        fresh_until: row.optional_time()?,
     })
 }
 
@@ -30,7 +33,7 @@ pub(crate) fn client_id(row: &dyn Columns) -> Result<model::ClientId> {
 }
 
 /// The parameters for `application_columns`.
-pub(crate) fn application_values(application: &Application) -> Result<[Value; 8]> {
+pub(crate) fn application_values(application: &Application) -> Result<[Value; 10]> {
     Ok([
         Value::word(&application.client_id),
         Value::json("applications.settings", &application.settings)?,
@@ -40,5 +43,17 @@ pub(crate) fn application_values(application: &Application) -> Result<[Value; 8]
         application.revision.into(),
         application.created_at.into(),
         application.updated_at.into(),
+        application.auth_method.as_ref().map(Value::word).into(),
+        application.fresh_until.into(),
     ])
+}
+
+/// The parameters of what makes room for one that has just come: its registrar, itself, how many others stay, how many go at most.
+pub(crate) fn evict_values(application: &Application, most: u32) -> [Value; 4] {
+    [
+        Value::word(application.registrar.word()),
+        Value::word(&application.client_id),
+        i64::from(most.saturating_sub(1)).into(),
+        i64::from(EVICTED).into(),
+    ]
 }

@@ -5,7 +5,7 @@ use vault::TokenHash;
 
 use crate::Result;
 use crate::columns::{Columns, Reader};
-use crate::users::{Membership, PasswordHash, SignIn, User};
+use crate::users::{Membership, PasswordHash, SignIn, ToldMembership, User};
 use crate::value::{Value, optional_text};
 
 columns! {
@@ -95,10 +95,19 @@ pub(crate) fn list_values(after: Option<&UserId>, limit: u32) -> [Value; 2] {
     [after.map_or_else(|| Value::word(""), Value::word), i64::from(limit).into()]
 }
 
+/// The parameters of a membership that is told of, likewise.
+pub(crate) fn told_values(user: &UserId, told: &ToldMembership) -> Result<[Value; 4]> {
+    let name = told.name.clone().unwrap_or_else(|| told.team.to_string());
+    membership_values(user, &Membership { team: told.team.clone(), name, role: told.role.clone() })
+}
+
 /// What a back end tells of a user's teams, if it can be written.
-pub(crate) fn told_teams(user: &UserId, teams: &[Membership]) -> Result<Vec<Membership>> {
-    teams.iter().try_for_each(|told| membership_values(user, told).map(drop))?;
-    Ok(teams.to_vec())
+pub(crate) fn told_teams(
+    user: &UserId,
+    teams: Option<&[ToldMembership]>,
+) -> Result<Option<Vec<ToldMembership>>> {
+    teams.unwrap_or_default().iter().try_for_each(|told| told_values(user, told).map(drop))?;
+    Ok(teams.map(<[_]>::to_vec))
 }
 
 /// By name, whatever an engine thinks of letters.
@@ -111,12 +120,19 @@ pub(crate) fn by_name(mut teams: Vec<Membership>) -> Vec<Membership> {
 /// are written. By the teams' ids, so that of two that write the same teams neither waits for the other in a circle.
 pub(crate) fn changes<'a>(
     had: &'a [Membership],
-    told: &'a [Membership],
-) -> (Vec<&'a TeamId>, Vec<&'a Membership>) {
+    told: &'a [ToldMembership],
+) -> (Vec<&'a TeamId>, Vec<&'a ToldMembership>) {
     let is_told = |team: &TeamId| told.iter().any(|told| told.team == *team);
     let mut ended: Vec<_> = had.iter().map(|had| &had.team).filter(|team| !is_told(team)).collect();
     ended.sort();
-    let mut written: Vec<_> = told.iter().filter(|told| !had.contains(told)).collect();
+    let is_had = |told: &ToldMembership| {
+        had.iter().any(|had| {
+            had.team == told.team
+                && had.role == told.role
+                && told.name.as_ref().is_none_or(|name| *name == had.name)
+        })
+    };
+    let mut written: Vec<_> = told.iter().filter(|told| !is_had(told)).collect();
     written.sort_by_key(|told| &told.team);
     (ended, written)
 }

@@ -5,7 +5,7 @@ use vault::TokenHash;
 
 use super::{Sqlite, all, execute, find};
 use crate::rows::users::{self, membership_columns, signed_in_columns, user_columns};
-use crate::users::{Membership, SignIn, SignedOut, User, Users};
+use crate::users::{Membership, SignIn, SignedOut, ToldMembership, User, Users};
 use crate::value::{Value, optional_text};
 use crate::{Error, Result};
 
@@ -32,6 +32,8 @@ const SET_DISABLED: &str = "UPDATE users SET disabled_at = ?2, updated_at = ?3 W
 const REMOVE: &str = "DELETE FROM users WHERE id = ?1";
 const NAME_TEAM: &str =
     "INSERT INTO teams (name, id) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET name = excluded.name";
+/// A name that it has stays.
+const NAME_NEW_TEAM: &str = "INSERT INTO teams (name, id) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING";
 const JOIN: &str = "INSERT INTO memberships (team, \"user\", role) VALUES (?1, ?2, ?3) \
     ON CONFLICT (\"user\", team) DO UPDATE SET role = excluded.role";
 const LEAVE: &str = "DELETE FROM memberships WHERE \"user\" = ?1 AND team = ?2";
@@ -66,8 +68,8 @@ fn teams(database: &Database, user: &Value) -> Result<Vec<Membership>> {
     all(database, TEAMS, [user], users::membership)
 }
 
-fn join(database: &Database, values: &[Value; 4]) -> Result<()> {
-    execute(database, NAME_TEAM, &values[..2])?;
+fn join(database: &Database, name_team: &'static str, values: &[Value; 4]) -> Result<()> {
+    execute(database, name_team, &values[..2])?;
     execute(database, JOIN, &values[1..]).map(drop)
 }
 
@@ -94,20 +96,22 @@ impl Users for Sqlite {
         self.writer.write(&[], move |database| Ok(execute(database, CREATE, &values)? > 0)).await
     }
 
-    async fn learn(&self, user: &User, told: &[Membership]) -> Result<User> {
+    async fn learn(&self, user: &User, told: Option<&[ToldMembership]>) -> Result<User> {
         let values = users::user_values(user)?;
         let told = users::told_teams(&user.id, told)?;
         self.writer
             .write(&[], move |database| {
                 let known = find(database, LEARN, &values, users::user)?.ok_or_else(Error::no_answer)?;
+                let Some(told) = &told else { return Ok(known) };
                 let id = Value::word(known.id);
                 let had = teams(database, &id)?;
-                let (ended, written) = users::changes(&had, &told);
+                let (ended, written) = users::changes(&had, told);
                 for team in ended {
                     leave(database, &[id.clone(), Value::word(team)])?;
                 }
-                for membership in written {
-                    join(database, &users::membership_values(&known.id, membership)?)?;
+                for told in written {
+                    let name_team = if told.name.is_some() { NAME_TEAM } else { NAME_NEW_TEAM };
+                    join(database, name_team, &users::told_values(&known.id, told)?)?;
                 }
                 Ok(known)
             })
@@ -180,7 +184,7 @@ impl Users for Sqlite {
                 if find(database, GET, &values[2..3], users::user)?.is_none() {
                     return Ok(false);
                 }
-                join(database, &values).map(|()| true)
+                join(database, NAME_TEAM, &values).map(|()| true)
             })
             .await
     }

@@ -44,6 +44,8 @@ pub(crate) fn application(client_id: &str) -> Application {
         ],
         registrar: Registrar::Operator,
         registration_token: None,
+        auth_method: None,
+        fresh_until: None,
         revision: 1,
         created_at: at(1),
         updated_at: at(1),
@@ -56,6 +58,11 @@ fn zap() -> ClientId {
 
 fn itself(client_id: &str, second: i64) -> Application {
     Application { registrar: Registrar::Itself, created_at: at(second), ..application(client_id) }
+}
+
+fn document(client_id: &str, second: i64) -> Application {
+    let fresh_until = Some(at(second));
+    Application { registrar: Registrar::Document, fresh_until, ..itself(client_id, second) }
 }
 
 /// The same, by the name of whoever wrote it.
@@ -82,6 +89,8 @@ pub(crate) async fn an_application_reads_back_as_it_was_written(world: &World) {
     let written = Application {
         registrar: Registrar::Itself,
         registration_token: Some(hash("registration")),
+        auth_method: Some("client_secret_post".to_owned()),
+        fresh_until: Some(at(77)),
         secrets: Vec::new(),
         revision: 7,
         updated_at: at(9),
@@ -136,6 +145,8 @@ pub(crate) async fn an_application_is_replaced_only_from_the_revision_before(wor
         secrets: Vec::new(),
         registrar: Registrar::Itself,
         registration_token: Some(hash("registration")),
+        auth_method: Some("none".to_owned()),
+        fresh_until: Some(at(78)),
         revision: 2,
         updated_at: at(2),
         ..first.clone()
@@ -249,9 +260,10 @@ pub(crate) async fn the_sweep_takes_the_assertions_that_ended_first_and_no_more(
 
 pub(crate) async fn the_sweep_takes_what_registered_itself_and_was_never_used(world: &World) {
     let (one, two) = (&world.one.applications, &world.two.applications);
-    for (name, second) in [("third", 3), ("first", 1), ("second", 2), ("young", 9), ("used", 0)] {
+    for (name, second) in [("third", 3), ("first", 1), ("young", 9), ("used", 0)] {
         assert!(one.create(&itself(name, second)).await.unwrap());
     }
+    assert!(one.create(&document("second", 20)).await.unwrap());
     for (name, second) in [("seen", 0), ("pushed", 0)] {
         assert!(one.create(&itself(name, second)).await.unwrap());
     }
@@ -269,14 +281,84 @@ pub(crate) async fn the_sweep_takes_what_registered_itself_and_was_never_used(wo
         left
     };
     assert_eq!(two.sweep_unused(at(1), 10).await.unwrap(), 0, "none is old enough");
-    assert_eq!(two.sweep_unused(at(9), 2).await.unwrap(), 2);
-    assert_eq!(left().await, ["ours", "pushed", "seen", "third", "used", "young"]);
+    assert_eq!(two.sweep_unused(at(9), 1).await.unwrap(), 1);
+    assert_eq!(left().await, ["ours", "pushed", "second", "seen", "third", "used", "young"]);
     let tokens = async || world.count("access_tokens WHERE family IS NULL").await;
     assert_eq!(tokens().await, 2, "what one got for itself goes with it");
     let swept = world
         .at_once(4, |replica, _| async move { replica.applications.sweep_unused(at(9), 10).await.unwrap() })
         .await;
     assert_eq!(swept.into_iter().sum::<u64>(), 1);
-    assert_eq!(left().await, ["ours", "pushed", "seen", "used", "young"]);
+    assert_eq!(
+        left().await,
+        ["ours", "pushed", "second", "seen", "used", "young"],
+        "its document is believed"
+    );
     assert_eq!((tokens().await, count(world).await), (1, [1, 1, 1, 1, 2]));
+}
+
+pub(crate) async fn the_sweep_takes_documents_that_are_believed_no_longer(world: &World) {
+    let (one, two) = (&world.one.applications, &world.two.applications);
+    for (name, second) in [("third", 3), ("first", 1), ("young", 9), ("used", 0), ("seen", 0), ("pushed", 0)]
+    {
+        assert!(one.create(&document(name, second)).await.unwrap());
+    }
+    assert!(one.create(&itself("itself", 0)).await.unwrap());
+    let anna = user(world, 1).await;
+    issue(world, 1, &anna, "", "used").await;
+    authorization(world, 1, "seen", None).await;
+    push(world, 1, "pushed").await;
+    assert_eq!(two.sweep_documents(at(1), 10).await.unwrap(), 0, "all are believed");
+    assert_eq!(two.sweep_documents(at(9), 1).await.unwrap(), 1);
+    assert!(one.get(&"first".parse().unwrap()).await.unwrap().is_none());
+    let swept = world
+        .at_once(
+            4,
+            |replica, _| async move { replica.applications.sweep_documents(at(9), 10).await.unwrap() },
+        )
+        .await;
+    assert_eq!(swept.into_iter().sum::<u64>(), 1);
+    let mut left = listed(world, 100).await;
+    left.sort();
+    assert_eq!(left, ["itself", "pushed", "seen", "used", "young"]);
+}
+
+pub(crate) async fn the_oldest_that_came_by_itself_makes_room(world: &World) {
+    let (one, two) = (&world.one.applications, &world.two.applications);
+    for (name, second) in [("used", 1), ("seen", 1), ("pushed", 1), ("old", 1), ("older", 0)] {
+        assert!(one.create(&itself(name, second)).await.unwrap());
+    }
+    assert!(one.create(&document("document", 0)).await.unwrap());
+    assert!(one.create(&application("ours")).await.unwrap());
+    let anna = user(world, 1).await;
+    issue(world, 1, &anna, "", "used").await;
+    authorization(world, 1, "seen", None).await;
+    push(world, 1, "pushed").await;
+    own_token(world, 1, "older").await;
+    let left = async || {
+        let mut left = listed(world, 100).await;
+        left.sort();
+        left
+    };
+    let tokens = async || world.count("access_tokens WHERE family IS NULL").await;
+    assert!(two.create_unasked(&itself("third", 2), 3).await.unwrap());
+    assert_eq!((left().await.len(), tokens().await), (8, 1), "three are not too many");
+    assert!(!two.create_unasked(&itself("third", 3), 1).await.unwrap(), "its id is taken, and nobody goes");
+    assert_eq!(left().await.len(), 8);
+    assert!(two.create_unasked(&itself("fourth", 2), 3).await.unwrap());
+    assert_eq!(left().await, ["document", "fourth", "old", "ours", "pushed", "seen", "third", "used"]);
+    assert_eq!(tokens().await, 0);
+    // The one that comes stays, also where the clocks of others are ahead.
+    assert!(two.create_unasked(&itself("fifth", 0), 1).await.unwrap());
+    assert_eq!(left().await, ["document", "fifth", "ours", "pushed", "seen", "used"]);
+    assert!(two.create_unasked(&document("another", 5), 1).await.unwrap());
+    assert_eq!(left().await, ["another", "fifth", "ours", "pushed", "seen", "used"], "each kind by itself");
+    let made = world
+        .at_once(8, |replica, caller| async move {
+            replica.applications.create_unasked(&itself(&format!("many{caller}"), 6), 2).await.unwrap()
+        })
+        .await;
+    assert!(made.into_iter().all(|made| made));
+    assert!(two.create_unasked(&itself("last", 7), 2).await.unwrap());
+    assert_eq!(left().await.len(), 7, "{:?}", left().await);
 }

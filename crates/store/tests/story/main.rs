@@ -158,12 +158,15 @@ told! {
         applications_are_listed_page_by_page, an_application_is_replaced_only_from_the_revision_before,
         an_application_goes_with_all_that_is_its, an_assertion_is_used_up_once,
         the_sweep_takes_the_assertions_that_ended_first_and_no_more,
-        the_sweep_takes_what_registered_itself_and_was_never_used;
+        the_sweep_takes_what_registered_itself_and_was_never_used,
+        the_sweep_takes_documents_that_are_believed_no_longer,
+        the_oldest_that_came_by_itself_makes_room;
     traffic: a_week_of_traffic_ends_at_a_flat_size;
     users: a_user_reads_back_as_they_were_written, a_nul_character_in_a_user_is_refused_by_name,
         of_many_that_take_one_login_at_once_one_gets_it, users_are_listed_page_by_page,
         a_user_gets_another_name_and_another_address,
         what_a_back_end_tells_of_a_user_is_learnt, a_team_that_is_no_longer_told_of_ends_as_if_it_was_left,
+        what_a_back_end_leaves_out_stays_as_it_is, what_is_learnt_without_teams_brings_none_back,
         of_many_first_sign_ins_at_once_one_user_comes_to_be,
         a_membership_begins_and_ends_with_what_acts_for_the_team, a_removed_user_takes_all_that_is_theirs,
         deeds_on_one_user_at_once_do_not_stand_in_each_others_way;

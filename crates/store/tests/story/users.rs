@@ -1,8 +1,8 @@
 //! People, their teams, and what ends with them.
 
 use model::{TeamId, UserId};
-use store::Error;
-use store::users::{Membership, PasswordHash, User};
+use store::users::{Membership, PasswordHash, ToldMembership, User};
+use store::{Error, Result, Store};
 use vault::random;
 
 use crate::issued::{authorization, count, issue, issuing};
@@ -31,6 +31,20 @@ pub(crate) async fn made(world: &World, login: &str) -> User {
 
 pub(crate) fn member(team: &str, name: &str, role: Option<&str>) -> Membership {
     Membership { team: team.parse().unwrap(), name: name.to_owned(), role: role.map(str::to_owned) }
+}
+
+fn told(teams: &[Membership]) -> Vec<ToldMembership> {
+    let told = |own: &Membership| ToldMembership {
+        team: own.team.clone(),
+        name: Some(own.name.clone()),
+        role: own.role.clone(),
+    };
+    teams.iter().map(told).collect()
+}
+
+/// A back end tells of a user and all of their teams.
+async fn learn(replica: &Store, user: &User, teams: &[Membership]) -> Result<User> {
+    replica.users.learn(user, Some(&told(teams))).await
 }
 
 /// The teams of a user: id, name and role.
@@ -81,14 +95,14 @@ pub(crate) async fn a_nul_character_in_a_user_is_refused_by_name(world: &World) 
             users.create(&User { password: Some(PasswordHash(nul())), ..user("a") }).await.err(),
             "users.password",
         ),
-        (users.learn(&User { name: Some(nul()), ..user("a") }, &[]).await.err(), "users.name"),
+        (learn(&world.one, &User { name: Some(nul()), ..user("a") }, &[]).await.err(), "users.name"),
         (users.set_name(&anna.id, Some("nul\0"), at(1)).await.err(), "users.name"),
         (users.set_email(&anna.id, "nul\0", "nul", at(1)).await.err(), "users.email"),
         (users.set_email(&anna.id, "nul", "nul\0", at(1)).await.err(), "users.login"),
         (users.set_password(&anna.id, "nul\0", at(1)).await.err(), "users.password"),
         (team("nul\0", None).await.err(), "teams.name"),
         (team("Rowan", Some("nul\0")).await.err(), "memberships.role"),
-        (users.learn(&user("a"), &[member("rowan", "nul\0", None)]).await.err(), "teams.name"),
+        (learn(&world.one, &user("a"), &[member("rowan", "nul\0", None)]).await.err(), "teams.name"),
     ];
     for (error, expected) in refused {
         assert!(matches!(error, Some(Error::NulCharacter { column }) if column == expected), "{error:?}");
@@ -166,51 +180,97 @@ pub(crate) async fn what_a_back_end_tells_of_a_user_is_learnt(world: &World) {
     let (one, two) = (&world.one.users, &world.two.users);
     let (rowan, birch) = (member("rowan", "Rowan", Some("owner")), member("birch", "Birch", None));
     let first = User { password: None, ..user("anna") };
-    assert_eq!(one.learn(&first, &[rowan.clone(), birch.clone()]).await.unwrap(), first);
+    assert_eq!(learn(&world.one, &first, &[rowan.clone(), birch.clone()]).await.unwrap(), first);
     assert_eq!(two.get(&first.id).await.unwrap(), Some(first.clone()));
     assert_eq!(teams(world, &first.id).await, expected(&[birch.clone(), rowan.clone()]), "by name");
 
     // What others decided stays.
     two.set_password(&first.id, "$argon2id$", at(2)).await.unwrap().unwrap();
     two.set_disabled(&first.id, Some(at(3)), at(3)).await.unwrap().unwrap();
-    let told = User { email: None, name: Some("Ann".to_owned()), updated_at: at(9), ..user("anna") };
+    let anew = User { email: None, name: Some("Ann".to_owned()), updated_at: at(9), ..user("anna") };
     let known = User {
         id: first.id,
         created_at: at(1),
         password: Some(PasswordHash("$argon2id$".to_owned())),
         disabled_at: Some(at(3)),
-        ..told.clone()
+        ..anew.clone()
     };
     let (renamed, alder) = (member("rowan", "Rowan OÜ", None), member("alder", "Alder", Some("x")));
-    assert_eq!(two.learn(&told, &[renamed.clone(), alder.clone()]).await.unwrap(), known);
+    assert_eq!(learn(&world.two, &anew, &[renamed.clone(), alder.clone()]).await.unwrap(), known);
     assert_eq!(one.get(&first.id).await.unwrap(), Some(known));
-    assert_eq!(one.get(&told.id).await.unwrap(), None, "the id stays");
+    assert_eq!(one.get(&anew.id).await.unwrap(), None, "the id stays");
     assert_eq!(teams(world, &first.id).await, expected(&[alder, renamed.clone()]));
 
     // Another back end's is another.
     let elsewhere = User { backend: "oidc".to_owned(), ..user("anna") };
-    one.learn(&elsewhere, std::slice::from_ref(&birch)).await.unwrap();
+    learn(&world.one, &elsewhere, std::slice::from_ref(&birch)).await.unwrap();
     assert_eq!(teams(world, &elsewhere.id).await, expected(&[birch]));
-    one.learn(&elsewhere, &[member("rowan", "Rowan again", None)]).await.unwrap();
+    learn(&world.one, &elsewhere, &[member("rowan", "Rowan again", None)]).await.unwrap();
     let renamed = member("rowan", "Rowan again", None);
     assert_eq!(teams(world, &first.id).await[1], expected(&[renamed])[0], "the name is everybody's");
-    one.learn(&told, &[]).await.unwrap();
+    learn(&world.one, &anew, &[]).await.unwrap();
     assert_eq!((teams(world, &first.id).await.len(), teams(world, &elsewhere.id).await.len()), (0, 1));
+}
+
+pub(crate) async fn what_a_back_end_leaves_out_stays_as_it_is(world: &World) {
+    let anna = user("anna");
+    let (rowan, birch) = (member("rowan", "Rowan", Some("owner")), member("birch", "birch", None));
+    let nameless = |team: &str, role: Option<&str>| ToldMembership {
+        team: team.parse().unwrap(),
+        name: None,
+        role: role.map(str::to_owned),
+    };
+    learn(&world.one, &anna, std::slice::from_ref(&rowan)).await.unwrap();
+    issue(world, 1, &anna.id.to_string(), "rowan", "zap").await;
+    let told = [nameless("rowan", None), nameless("birch", None)];
+    world.two.users.learn(&user("anna"), Some(&told)).await.unwrap();
+    let known = [Membership { role: None, ..rowan }, birch];
+    assert_eq!(teams(world, &anna.id).await, expected(&known), "a name that is known stays, a role is told");
+    world.one.users.learn(&user("anna"), Some(&told)).await.unwrap();
+    world.one.users.learn(&User { name: None, ..user("anna") }, None).await.unwrap();
+    assert_eq!(teams(world, &anna.id).await, expected(&known), "nothing is told of teams");
+    assert_eq!(world.two.users.get(&anna.id).await.unwrap().unwrap().name, None);
+    assert_eq!(count(world).await, [1; 5]);
+    let bert = user("bert");
+    assert_eq!(world.one.users.learn(&bert, None).await.unwrap(), bert);
+    assert!(teams(world, &bert.id).await.is_empty());
+}
+
+/// Whoever leaves a team just when they sign in where nothing is told of teams stays out of it.
+pub(crate) async fn what_is_learnt_without_teams_brings_none_back(world: &World) {
+    for round in 0..10 {
+        let anna = made(world, &format!("anna{round}")).await;
+        let rowan = member("rowan", "Rowan", None);
+        world.one.users.join(&anna.id, &rowan).await.unwrap();
+        world
+            .at_once(8, |replica, caller| {
+                let (anna, team) = (anna.clone(), rowan.team.clone());
+                async move {
+                    if caller == 0 {
+                        assert!(replica.users.leave(&anna.id, &team).await.unwrap());
+                    } else {
+                        replica.users.learn(&anna, None).await.unwrap();
+                    }
+                }
+            })
+            .await;
+        assert!(teams(world, &anna.id).await.is_empty(), "round {round}");
+    }
 }
 
 pub(crate) async fn a_team_that_is_no_longer_told_of_ends_as_if_it_was_left(world: &World) {
     let anna = user("anna");
     let [rowan, birch, alder] = ["rowan", "birch", "alder"].map(|team| member(team, team, None));
-    world.one.users.learn(&anna, &[rowan.clone(), birch.clone(), alder]).await.unwrap();
+    learn(&world.one, &anna, &[rowan.clone(), birch.clone(), alder]).await.unwrap();
     for (number, team) in [(1, ""), (2, "rowan"), (3, "birch"), (4, "alder")] {
         issue(world, number, &anna.id.to_string(), team, "zap").await;
     }
-    world.two.users.learn(&user("anna"), &[birch, rowan.clone()]).await.unwrap();
+    learn(&world.two, &user("anna"), &[birch, rowan.clone()]).await.unwrap();
     assert_eq!(count(world).await, [3; 5], "of alder");
-    world.two.users.learn(&user("anna"), &[rowan]).await.unwrap();
+    learn(&world.two, &user("anna"), &[rowan]).await.unwrap();
     assert_eq!(count(world).await, [2; 5], "of birch");
     assert_eq!(world.texts("SELECT team FROM grants ORDER BY team").await, ["", "rowan"]);
-    world.two.users.learn(&user("anna"), &[]).await.unwrap();
+    learn(&world.two, &user("anna"), &[]).await.unwrap();
     assert_eq!(count(world).await, [1; 5], "what she does for herself alone stays");
 }
 
@@ -223,7 +283,7 @@ pub(crate) async fn of_many_first_sign_ins_at_once_one_user_comes_to_be(world: &
                 // Each names the teams in another order.
                 let mut told = ["rowan", "birch", "alder"].map(|team| member(team, team, None));
                 told.rotate_left(caller % 3);
-                async move { replica.users.learn(&own, &told).await.unwrap().id }
+                async move { learn(&replica, &own, &told).await.unwrap().id }
             })
             .await;
         for learnt in learnt.chunks(4) {
@@ -303,7 +363,7 @@ pub(crate) async fn deeds_on_one_user_at_once_do_not_stand_in_each_others_way(wo
         let users = [user(&format!("anna{round}")), user(&format!("bert{round}"))];
         for (user, number) in users.iter().zip([100, 200]) {
             let id = user.id.to_string();
-            world.one.users.learn(user, &teams).await.unwrap();
+            learn(&world.one, user, &teams).await.unwrap();
             // The rows do not lie in the order of the teams.
             let backwards = (number..).zip(teams.iter().rev());
             let rows = backwards.map(|(number, team)| issuing(world, number, &id, team.team.as_str(), "zap"));
@@ -315,7 +375,7 @@ pub(crate) async fn deeds_on_one_user_at_once_do_not_stand_in_each_others_way(wo
             let (user, own, last) = (users[caller % 2].clone(), teams[..1].to_vec(), teams[15].team.clone());
             async move {
                 match caller / 2 {
-                    0 => replica.users.learn(&User { name: None, ..user }, &own).await.map(drop),
+                    0 => learn(&replica, &User { name: None, ..user }, &own).await.map(drop),
                     1 => replica.users.leave(&user.id, &last).await.map(drop),
                     2 if round % 2 == 0 => replica.users.remove(&user.id).await.map(drop),
                     2 => replica.users.set_password(&user.id, "another", at(5)).await.map(drop),
