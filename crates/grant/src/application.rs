@@ -13,7 +13,6 @@ use store::applications::{Application, ApplicationSecret, Registrar};
 use url::Url;
 use vault::TokenHash;
 
-use crate::login::local;
 use crate::scope::STANDARD;
 use crate::signing::LONGEST_SIGNED;
 use crate::{Error, Grant, Result, Settings};
@@ -48,8 +47,12 @@ pub struct Configured {
 pub struct Client {
     /// Its name for itself.
     pub id: ClientId,
+    /// How it came to be.
+    pub registrar: Registrar,
     /// What it may do.
     pub settings: ApplicationSettings,
+    /// When it was last changed; `None` for one of the configuration file.
+    pub(crate) changed_at: Option<Timestamp>,
     /// Its secrets that are good now, by their hashes.
     pub(crate) secrets: Vec<TokenHash>,
 }
@@ -143,10 +146,22 @@ impl Client {
     }
 
     /// Whether whoever comes by this address may be anybody: the application can't prove who it is, and the address is not one
-    /// that only its owner can answer at (RFC 8252 §8.6).
+    /// that only its owner can answer at (RFC 8252 §8.6). Where the operator has not looked at it, one of the two is enough.
     pub fn may_be_anybody(&self, redirect_uri: &str) -> bool {
         let own = self.settings.redirect_uris.iter().find(|own| own.admits(redirect_uri));
-        self.settings.is_public() && own.is_none_or(RedirectUri::is_native)
+        let (unproven, native) = (self.settings.is_public(), own.is_none_or(RedirectUri::is_native));
+        if self.is_looked_at() { unproven && native } else { unproven || native }
+    }
+
+    /// Whether the operator has registered it.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.registrar == Registrar::Operator
+    }
+
+    /// Whether it is still what it was then, as far as that matters to whoever agreed: nobody looks at what an application changes
+    /// about itself, such as where answers go and which keys prove who it is.
+    pub(crate) fn is_as_it_was(&self, then: Timestamp) -> bool {
+        self.is_looked_at() || self.changed_at.is_none_or(|changed| changed <= then)
     }
 
     /// Its access tokens' life.
@@ -180,11 +195,31 @@ impl Grant {
         let Ok(id) = id.parse::<ClientId>() else { return Ok(None) };
         if let Some(configured) = self.parts.settings.applications.get(id.as_str()) {
             let Configured { settings, secrets } = configured.clone();
-            return Ok(Some(Client { id, settings, secrets }));
+            return Ok(Some(Client {
+                id,
+                registrar: Registrar::Operator,
+                settings,
+                changed_at: None,
+                secrets,
+            }));
         }
         let Some(row) = self.store().applications.get(&id).await? else { return Ok(None) };
+        // What the operator does not take any more is unknown, with all that it was given.
+        if row.registrar == Registrar::Document && !self.parts.settings.mcp.documents {
+            return Ok(None);
+        }
+        Ok(Some(self.client_of(row)))
+    }
+
+    pub(crate) fn client_of(&self, row: Application) -> Client {
         let secrets = live_secrets(&row.secrets, self.now());
-        Ok(Some(Client { id, settings: row.settings, secrets }))
+        Client {
+            id: row.client_id,
+            registrar: row.registrar,
+            settings: row.settings,
+            changed_at: Some(row.updated_at),
+            secrets,
+        }
     }
 
     /// Registers an application.
@@ -213,6 +248,8 @@ impl Grant {
             secrets: secret.iter().map(|secret| kept(secret, now)).collect(),
             registrar: Registrar::Operator,
             registration_token: None,
+            auth_method: None,
+            fresh_until: None,
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -244,6 +281,9 @@ impl Grant {
     ) -> Result<Application> {
         let changed = self
             .replace(id, |row| {
+                if row.registrar == Registrar::Document {
+                    return Err(Error::problem(ProblemCode::ApplicationHasDocument));
+                }
                 let before = row.settings.authentication;
                 change(&mut row.settings);
                 self.parts.settings.check_application(&row.settings)?;
@@ -307,7 +347,7 @@ impl Grant {
     }
 
     /// Changes a row; begins anew when somebody was faster.
-    async fn replace(
+    pub(crate) async fn replace(
         &self,
         id: &ClientId,
         change: impl Fn(&mut Application) -> Result<()> + Send + Sync,
@@ -337,9 +377,16 @@ impl Settings {
         if !settings.serves.iter().all(is_known) || settings.serves.len() > MAX_LIST {
             return Err(Error::field("serves", "names a resource that is not in grant.resources"));
         }
-        let is_login = |names: &Vec<String>| names.len() == 1 && names[0] == local::NAME;
-        if !settings.login.as_ref().is_none_or(is_login) {
-            return Err(Error::field("login", "names another login back end than local"));
+        let backends = self.login.names();
+        let are_on = |names: &Vec<String>| {
+            !names.is_empty()
+                && names.len() <= backends.len()
+                && names.iter().all(|name| backends.contains(&name.as_str()))
+        };
+        if !settings.login.as_ref().is_none_or(are_on) {
+            let rule =
+                format!("names something else than the login back ends that are on: {}", backends.join(", "));
+            return Err(Error::field("login", rule));
         }
         let unknown = |scope: &&str| !self.scopes.contains_key(*scope);
         if let Some(scope) = settings.scopes.iter().find(unknown) {
@@ -362,15 +409,15 @@ fn live_secrets(secrets: &[ApplicationSecret], now: Timestamp) -> Vec<TokenHash>
         .collect()
 }
 
-fn kept(secret: &Secret<String>, now: Timestamp) -> ApplicationSecret {
+pub(crate) fn kept(secret: &Secret<String>, now: Timestamp) -> ApplicationSecret {
     ApplicationSecret { hash: TokenHash::of(secret.expose()).to_hex(), created_at: now, expires_at: None }
 }
 
-fn made_secret() -> Secret<String> {
+pub(crate) fn made_secret() -> Secret<String> {
     Secret::new(format!("cvs_{}", vault::random::token().expose()))
 }
 
-fn made_id() -> Result<ClientId> {
+pub(crate) fn made_id() -> Result<ClientId> {
     let text = format!("app_{}", data_encoding::HEXLOWER.encode(&vault::random::octets::<16>()));
     text.parse().map_err(|error: model::InvalidId| Error::field("clientId", error.rule))
 }

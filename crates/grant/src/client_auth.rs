@@ -54,7 +54,7 @@ impl Grant {
     /// Finds out which application asks.
     pub async fn authenticate(&self, request: &ClientRequest<'_>) -> Result<Authenticated> {
         let (id, proof) = credentials(request)?;
-        let known = self.client(&id).await?;
+        let known = self.client_that_proves(&id, request.address).await?;
         let is_known = known.is_some();
         let proved = match known {
             Some(client) => self.prove(client, proof).await?,

@@ -10,6 +10,7 @@ use store::families::{AccessToken, Family};
 use vault::TokenHash;
 
 use crate::application::Client;
+use crate::login::known_time;
 use crate::signing::LONGEST_SIGNED;
 use crate::{Grant, Result};
 
@@ -45,7 +46,7 @@ pub(crate) enum Subject {
     /// An application acts for itself.
     Application,
     /// An application acts for a person.
-    Person { family: FamilyId, user: UserId, team: Option<TeamId>, auth_time: i64 },
+    Person { family: FamilyId, user: UserId, team: Option<TeamId>, auth_time: Option<i64> },
 }
 
 impl Subject {
@@ -54,7 +55,7 @@ impl Subject {
             family: family.id,
             user: family.user,
             team: family.team.clone(),
-            auth_time: family.auth_time.as_unix_ms() / 1000,
+            auth_time: known_time(family.auth_time).map(seconds),
         }
     }
 }
@@ -126,7 +127,7 @@ impl Grant {
         claims.insert("iss".to_owned(), self.issuer().into());
         let (sub, auth_time) = match subject {
             Subject::Application => (record.client_id.to_string(), None),
-            Subject::Person { user, auth_time, .. } => (user.to_string(), Some(*auth_time)),
+            Subject::Person { user, auth_time, .. } => (user.to_string(), *auth_time),
         };
         claims.insert("sub".to_owned(), sub.into());
         claims.insert("aud".to_owned(), self.audience(&record.audience));
@@ -172,7 +173,9 @@ impl Grant {
         // However long the access token lives, the key is published no longer.
         let life = client.access_token_ttl(self).min(LONGEST_SIGNED);
         claims.insert("exp".to_owned(), seconds(now + life).into());
-        claims.insert("auth_time".to_owned(), seconds(family.auth_time).into());
+        if let Some(auth_time) = known_time(family.auth_time) {
+            claims.insert("auth_time".to_owned(), seconds(auth_time).into());
+        }
         claims.insert(
             "at_hash".to_owned(),
             self.parts.settings.signing.algorithm.half_hash(access_token).into(),

@@ -6,8 +6,10 @@
 //! - [`push`]: requests that come before the browser does
 //! - [`revoke`], [`introspect`], [`userinfo`]: what becomes of tokens, and what they say
 //! - [`metadata`]: what clients find out by themselves; [`signing`]: the keys behind it
+//! - [`register`], [`client_id_document`]: applications that come without the operator
 //! - [`client_auth`]: an application proves who it is
 //! - [`application`], [`listed`], [`users`], [`consents`]: what operators, and people themselves, do with them
+//! - [`protect`]: resources that we stand before
 //! - [`limits`]: how often anybody may try; [`sweep`]: what is over goes
 //!
 //! The plane knows no HTTP and no SQL: forms and headers come in as texts, and every answer is a value. What an application did
@@ -19,6 +21,7 @@
 pub mod application;
 pub mod authorize;
 pub mod client_auth;
+pub mod client_id_document;
 pub mod consents;
 pub mod error;
 pub mod form;
@@ -28,7 +31,9 @@ pub mod limits;
 pub mod listed;
 pub mod login;
 pub mod metadata;
+pub mod protect;
 pub mod push;
+pub mod register;
 pub mod revoke;
 pub mod scope;
 pub mod signing;
@@ -38,11 +43,12 @@ pub mod userinfo;
 pub mod users;
 
 mod access;
+mod client_metadata;
 mod issue;
 mod plane;
 
 pub use error::{Error, Refusal};
-pub use plane::{Endpoint, Grant, Parts, ScopeText, Settings};
+pub use plane::{Endpoint, Grant, McpSettings, Parts, ScopeText, Settings};
 
 /// What every deed of the plane answers.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -19,9 +19,9 @@ use crate::{Error, Grant, Result};
 /// What is limited, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Policies {
-    /// Wrong passwords for one account.
+    /// Wrong passwords for one account, and links mailed to it.
     pub login_account: Quota,
-    /// Wrong passwords from one address.
+    /// Wrong passwords from one address, and links asked for there.
     pub login_address: Quota,
     /// Wrong proofs of one application from one address.
     pub client: Quota,
@@ -31,6 +31,10 @@ pub struct Policies {
     pub authorize: Quota,
     /// Introspections of one application.
     pub introspect: Quota,
+    /// Applications that register themselves from one address.
+    pub register: Quota,
+    /// Documents of applications that are read because somebody comes from one address.
+    pub document: Quota,
 }
 
 /// How often one code challenge is nothing to wonder about: people reload pages.
@@ -50,6 +54,7 @@ pub(crate) struct Counters {
     proofs: Memory,
     arrivals: Memory,
     introspections: Memory,
+    documents: Memory,
     challenges: Memory,
 }
 
@@ -59,6 +64,7 @@ impl Default for Counters {
             proofs: Memory::default(),
             arrivals: Memory::default(),
             introspections: Memory::default(),
+            documents: Memory::default(),
             challenges: Memory::new(CHALLENGES_KNOWN),
         }
     }
@@ -67,7 +73,7 @@ impl Default for Counters {
 impl Counters {
     /// Forgets at most `limit` windows of each kind that are over.
     pub(crate) fn forget(&self, now: Timestamp, limit: u32) -> u64 {
-        let all = [&self.proofs, &self.arrivals, &self.introspections, &self.challenges];
+        let all = [&self.proofs, &self.arrivals, &self.introspections, &self.documents, &self.challenges];
         all.into_iter().map(|memory| memory.forget(now, limit)).sum()
     }
 }
@@ -85,16 +91,26 @@ impl Grant {
         self.parts.limit_keys.key(policy, counted.join("\0").as_bytes())
     }
 
-    /// A password for an account.
-    pub(crate) async fn try_password(&self, backend: &str, login: &str, address: &str) -> Result<Try> {
+    /// A password for an account, whichever back ends are asked.
+    pub(crate) async fn try_password(&self, login: &str, address: &str) -> Result<Try> {
         let policies = &self.parts.settings.limits;
         let asked = [
-            (self.counter("login-account", &[backend, login]), policies.login_account),
+            (self.counter("login-account", &[login]), policies.login_account),
             (self.counter("login-address", &[address]), policies.login_address),
         ];
         let at = self.now();
         let_through(self.store().limits.hit_all(&asked, at).await?)?;
         Ok(Try { keys: asked.map(|(key, _)| key), at })
+    }
+
+    /// A link that is to be mailed.
+    pub(crate) async fn limit_links(&self, login: &str, address: &str) -> Result<()> {
+        let policies = &self.parts.settings.limits;
+        let asked = [
+            (self.counter("link-account", &[login]), policies.login_account),
+            (self.counter("link-address", &[address]), policies.login_address),
+        ];
+        let_through(self.store().limits.hit_all(&asked, self.now()).await?)
     }
 
     /// The password was right, and does not count.
@@ -121,6 +137,18 @@ impl Grant {
     pub(crate) fn limit_introspection(&self, client_id: &str) -> Result<()> {
         let asked = [(self.counter("introspect", &[client_id]), self.parts.settings.limits.introspect)];
         let_through(self.counters.introspections.count(&asked, self.now()))
+    }
+
+    /// An application that registers itself. All replicas count together: what it leaves behind lies in the store.
+    pub(crate) async fn limit_registrations(&self, address: &str) -> Result<()> {
+        let asked = [(self.counter("register", &[address]), self.parts.settings.limits.register)];
+        let_through(self.store().limits.hit_all(&asked, self.now()).await?)
+    }
+
+    /// A document that is read because of a request.
+    pub(crate) fn limit_documents(&self, address: &str) -> Result<()> {
+        let asked = [(self.counter("document", &[address]), self.parts.settings.limits.document)];
+        let_through(self.counters.documents.count(&asked, self.now()))
     }
 
     /// Whether a challenge has come so often that it can't be a new one each time; said once an hour for one application.

@@ -24,6 +24,9 @@ impl Grant {
         add("userinfo_endpoint", at("/oauth/userinfo"));
         add("pushed_authorization_request_endpoint", at("/oauth/par"));
         add("jwks_uri", at("/oauth/jwks"));
+        if self.parts.settings.mcp.registration {
+            add("registration_endpoint", at("/oauth/register"));
+        }
         add("scopes_supported", json!(scopes));
         add("response_types_supported", json!(["code"]));
         add("response_modes_supported", json!(["query"]));
@@ -35,6 +38,9 @@ impl Grant {
         add("revocation_endpoint_auth_signing_alg_values_supported", algorithms.clone());
         add("introspection_endpoint_auth_methods_supported", proving);
         add("introspection_endpoint_auth_signing_alg_values_supported", algorithms);
+        if self.parts.settings.mcp.documents {
+            add("client_id_metadata_document_supported", true.into());
+        }
         add("authorization_response_iss_parameter_supported", true.into());
         add("require_pushed_authorization_requests", false.into());
         add("subject_types_supported", json!(["public"]));

@@ -2,16 +2,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AuditEvent, Clock, Outcome, Timestamp};
+use model::{AuditEvent, Clock, Outcome, RedirectUri, Scopes, Timestamp};
+use provider::client::HttpClient;
 use serde::Deserialize;
 use store::Store;
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use vault::LimitKeys;
 
 use crate::Result;
 use crate::application::Configured;
+use crate::client_id_document::{Documents, Flights};
 use crate::limits::{Counters, Policies};
 use crate::login::LoginSettings;
+use crate::protect::Protected;
 use crate::signing::{Seal, SigningSettings};
 
 /// What the operator decided about the grant plane.
@@ -25,6 +29,8 @@ pub struct Settings {
     pub resources: Vec<String>,
     /// Further paths of endpoints, for addresses that are entered elsewhere already.
     pub aliases: BTreeMap<String, Endpoint>,
+    /// The resources that we stand before; each is among `resources`.
+    pub protected: Vec<Protected>,
     /// The applications of the configuration file.
     pub applications: BTreeMap<String, Configured>,
     /// How long a code lives; at most ten minutes (RFC 6749 §4.1.2).
@@ -41,6 +47,8 @@ pub struct Settings {
     pub authorization_ttl: Duration,
     /// How long a browser is believed who is signed in.
     pub sign_in_ttl: Duration,
+    /// What applications may do that come without the operator.
+    pub mcp: McpSettings,
     /// How people sign in.
     pub login: LoginSettings,
     /// How tokens are signed.
@@ -61,6 +69,31 @@ pub enum Endpoint {
     Userinfo,
 }
 
+/// What applications may do that come without the operator, as those of the Model Context Protocol do.
+#[derive(Debug, Clone)]
+pub struct McpSettings {
+    /// Whether they may register themselves (RFC 7591).
+    pub registration: bool,
+    /// Whether a client id may be the address of a document (Client ID Metadata Documents).
+    pub documents: bool,
+    /// Where their answers may go, as [`model::RedirectUri::host`] says it; empty for anywhere.
+    pub redirect_hosts: Vec<String>,
+    /// What they may ask for, of the product's own scopes.
+    pub scopes: Scopes,
+    /// How long one is kept that nobody lets do anything.
+    pub unused_for: Duration,
+    /// How many of these are kept, of those that registered themselves and of those that have documents.
+    pub max_unused: u32,
+}
+
+impl McpSettings {
+    /// Whether answers may go there.
+    pub(crate) fn allows(&self, uri: &RedirectUri) -> bool {
+        let hosts = &self.redirect_hosts;
+        hosts.is_empty() || hosts.iter().any(|host| host.eq_ignore_ascii_case(uri.host()))
+    }
+}
+
 /// What a scope lets an application do, as a phrase that begins with a verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeText {
@@ -76,8 +109,12 @@ pub struct Parts {
     pub settings: Settings,
     /// Where rows are kept.
     pub store: Store,
+    /// What asks login back ends.
+    pub http: HttpClient,
     /// What seals the signing keys.
     pub seal: Arc<dyn Seal>,
+    /// What reads the documents of applications.
+    pub documents: Arc<dyn Documents>,
     /// What names the counters of tries.
     pub limit_keys: LimitKeys,
     /// The time.
@@ -90,15 +127,29 @@ pub struct Grant {
     pub(crate) parts: Arc<Parts>,
     pub(crate) signing: Arc<crate::signing::Ring>,
     pub(crate) hashing: Arc<crate::login::local::Hashing>,
+    /// What is known of the OpenID providers at which people sign in.
+    pub(crate) providers: Arc<crate::login::oidc::Providers>,
+    /// The turns of mails that login back ends are asked to send.
+    pub(crate) mails: Arc<Semaphore>,
     /// What this process counts by itself.
     pub(crate) counters: Arc<Counters>,
+    /// The documents that are being read.
+    pub(crate) flights: Arc<Flights>,
 }
 
 impl Grant {
     /// Puts the plane together.
     pub fn new(parts: Parts) -> Self {
         let hashing = Arc::new(crate::login::local::Hashing::new(parts.settings.login.hashes_at_once));
-        Self { parts: Arc::new(parts), signing: Arc::default(), hashing, counters: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            signing: Arc::default(),
+            hashing,
+            providers: Arc::default(),
+            mails: Arc::new(Semaphore::new(crate::login::gotrue::MAILS_AT_ONCE)),
+            counters: Arc::default(),
+            flights: Arc::default(),
+        }
     }
 
     /// What the operator decided.

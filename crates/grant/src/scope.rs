@@ -35,8 +35,11 @@ impl Grant {
     pub(crate) fn asked_scopes(&self, client: &Client, text: Option<&str>) -> Result<Scopes, Refusal> {
         let registered = &client.settings.scopes;
         let Some(text) = text else {
-            let named: Vec<String> =
-                registered.iter().filter(|scope| self.is_scope(scope)).map(str::to_owned).collect();
+            let named: Vec<String> = registered
+                .iter()
+                .filter(|scope| self.may_ask_for(client, scope))
+                .map(str::to_owned)
+                .collect();
             return Ok(Scopes::from(named));
         };
         let scopes = read(text)?;
@@ -49,9 +52,12 @@ impl Grant {
         ))
     }
 
-    /// Whether an application may ask for a scope.
+    /// Whether an application may ask for a scope. What the operator allows those that nobody looked at counts at every request, also
+    /// for one that came when more was allowed.
     pub(crate) fn may_ask_for(&self, client: &Client, scope: &str) -> bool {
-        STANDARD.contains(&scope) || (client.settings.scopes.contains(scope) && self.is_scope(scope))
+        let is_allowed = || client.is_looked_at() || self.parts.settings.mcp.scopes.contains(scope);
+        STANDARD.contains(&scope)
+            || (client.settings.scopes.contains(scope) && self.is_scope(scope) && is_allowed())
     }
 
     /// Whether there is such a scope. One that was taken out of the configuration has no words any more to ask a person with.

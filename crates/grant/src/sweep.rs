@@ -19,6 +19,8 @@ impl Grant {
             store.families.sweep(before, batch).await?,
             store.users.sweep_sign_ins(now, batch).await?,
             store.applications.sweep_assertions(now, batch).await?,
+            store.applications.sweep_unused(now - self.parts.settings.mcp.unused_for, batch).await?,
+            store.applications.sweep_documents(now, batch).await?,
             store.limits.sweep(now, batch).await?,
             self.counters.forget(now, batch),
         ];

@@ -189,7 +189,7 @@ fn user_not_found() -> Error {
     Error::problem(ProblemCode::UserNotFound)
 }
 
-fn check_name(field: &'static str, name: Option<&str>) -> Result<()> {
+pub(crate) fn check_name(field: &'static str, name: Option<&str>) -> Result<()> {
     let Some(name) = name else { return Ok(()) };
     if name.trim().is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
         return Err(Error::field(field, "use 1 to 100 characters"));
@@ -198,7 +198,7 @@ fn check_name(field: &'static str, name: Option<&str>) -> Result<()> {
 }
 
 /// One sign, something on both sides, nothing that no address has. Whether it is reached, only a mail shows.
-fn check_email(email: &str) -> Result<()> {
+pub(crate) fn check_email(email: &str) -> Result<()> {
     let email = email.trim();
     let halves = email.split_once('@');
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>,;:\"()[]\\".contains(c);

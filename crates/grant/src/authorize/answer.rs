@@ -14,6 +14,10 @@ use crate::{Grant, Refusal, Result};
 pub struct Redirect(String);
 
 impl Redirect {
+    pub(crate) const fn to(address: String) -> Self {
+        Self(address)
+    }
+
     /// The address.
     pub fn expose(&self) -> &str {
         &self.0

@@ -22,6 +22,7 @@ pub use answer::Redirect;
 pub use request::AuthorizationRequest;
 
 use crate::application::Client;
+use crate::login::{Ways, known_time};
 use crate::{Error, Grant, Result};
 use request::Prompt;
 
@@ -66,6 +67,8 @@ pub enum View {
 pub struct SignInView {
     /// Who asks.
     pub client: Client,
+    /// How people can sign in for it.
+    pub ways: Ways,
     /// What they are likely to type (OpenID Connect Core §3.1.2.1).
     pub login_hint: Option<String>,
     /// The languages that the application prefers (OpenID Connect Core §3.1.2.1).
@@ -141,7 +144,7 @@ impl Grant {
     /// Takes a browser in that comes with an authorization request.
     pub async fn begin(&self, query: &[u8], browser: Browser<'_>) -> Result<Begun> {
         self.limit_arrivals(browser.address)?;
-        let (client, request) = match self.read_request(query).await? {
+        let (client, request) = match self.read_request(query, browser.address).await? {
             request::Read::Good(read) => *read,
             request::Read::Back(redirect) => return Ok(Begun::Back(redirect)),
         };
@@ -190,6 +193,7 @@ impl Grant {
         let csrf = csrf(id, browser)?;
         let Some(person) = self.person(&open, browser).await? else {
             return Ok(View::SignIn(Box::new(SignInView {
+                ways: self.parts.settings.login.ways(Some(&open.client)),
                 login_hint: open.request.login_hint.clone(),
                 ui_locales: open.request.ui_locales.clone(),
                 csrf,
@@ -289,7 +293,7 @@ impl Grant {
     /// Whether an application may still ask for what it asked for.
     pub(crate) fn may_still_ask(&self, client: &Client, request: &AuthorizationRequest) -> bool {
         let settings = &client.settings;
-        settings.redirect_uris.iter().any(|own| own.admits(request.redirect_uri.as_str()))
+        self.redirect_uris(client).any(|own| own.admits(request.redirect_uri.as_str()))
             && settings.allows(GrantType::AuthorizationCode)
             && request.scopes.iter().all(|scope| self.may_ask_for(client, scope))
     }
@@ -328,6 +332,13 @@ impl Grant {
         Ok(found.map(|(sign_in, user)| Person { user, auth_time: sign_in.auth_time }))
     }
 
+    /// The redirect URIs that an application may use. What the operator allows those that nobody looked at counts at every request,
+    /// also for one that came when more was allowed.
+    fn redirect_uris<'a>(&self, client: &'a Client) -> impl Iterator<Item = &'a RedirectUri> {
+        let mcp = &self.parts.settings.mcp;
+        client.settings.redirect_uris.iter().filter(|uri| client.is_looked_at() || mcp.allows(uri))
+    }
+
     /// What is open: an earlier consent covers the request, for one team, and the application can be known again.
     async fn standing(
         &self,
@@ -345,7 +356,8 @@ impl Grant {
             None => teams.is_empty(),
         };
         let covers = |consent: &&Consent| {
-            request.scopes.missing_in(&consent.scopes).is_empty()
+            client.is_as_it_was(consent.updated_at)
+                && request.scopes.missing_in(&consent.scopes).is_empty()
                 && self.agreed_resources(request).iter().all(|own| consent.resources.contains(own))
                 && is_still_theirs(&consent.team)
         };
@@ -371,7 +383,8 @@ pub(crate) fn check_csrf(id: &AuthorizationId, browser: Browser<'_>, token: &str
 
 /// OpenID Connect Core §3.1.2.1, `max_age`, at that instant.
 fn is_fresh(request: &AuthorizationRequest, person: &Person, at: Timestamp) -> bool {
-    request.max_age.is_none_or(|max_age| person.auth_time + max_age >= at)
+    let Some(max_age) = request.max_age else { return true };
+    known_time(person.auth_time).is_some_and(|auth_time| auth_time + max_age >= at)
 }
 
 /// Whether an application takes people of this user's back end.

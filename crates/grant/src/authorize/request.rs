@@ -89,6 +89,11 @@ impl AuthorizationRequest {
         serde_json::to_value(self).unwrap_or(Value::Null)
     }
 
+    /// Whether the person is to prove anew who they are.
+    pub(crate) fn wants_new_proof(&self) -> bool {
+        self.prompt.contains(&Prompt::Login)
+    }
+
     pub(crate) fn from_json(json: &Value) -> Option<Self> {
         Self::deserialize(json).ok()
     }
@@ -96,7 +101,7 @@ impl AuthorizationRequest {
 
 impl Grant {
     /// Reads what a browser brought: the request itself, or the name of one that was pushed (RFC 9126 §4).
-    pub(super) async fn read_request(&self, query: &[u8]) -> Result<Read> {
+    pub(super) async fn read_request(&self, query: &[u8], from: &str) -> Result<Read> {
         let malformed = |refusal: Refusal| Error::Problem {
             code: ProblemCode::AuthorizationMalformed,
             about: Some(("request", refusal.description.into_owned())),
@@ -104,7 +109,7 @@ impl Grant {
         let form = Form::parse(query).map_err(malformed)?;
         let id = form.get("client_id").map_err(malformed)?;
         let unknown = || Error::problem(ProblemCode::UnknownApplication);
-        let client = self.client(id.ok_or_else(unknown)?).await?.ok_or_else(unknown)?;
+        let client = self.client_that_asks(id.ok_or_else(unknown)?, from).await?.ok_or_else(unknown)?;
         if let Ok(Some(uri)) = form.get("request_uri")
             && is_pushed(uri)
         {
@@ -112,7 +117,7 @@ impl Grant {
             let request = pushed.ok_or_else(|| Error::problem(ProblemCode::PushedRequestOver))?;
             return Ok(Read::Good(Box::new((client, request))));
         }
-        let redirect_uri = redirect_uri(&client, &form)?;
+        let redirect_uri = self.redirect_uri(&client, &form)?;
         match self.check_request(&client, &form, &redirect_uri) {
             Ok(request) => Ok(Read::Good(Box::new((client, request)))),
             Err(refusal) => {
@@ -127,11 +132,24 @@ impl Grant {
         if form.get("request_uri")?.is_some() {
             return Err(invalid("request_uri can't be pushed (RFC 9126 section 2.1)").into());
         }
-        let redirect_uri = redirect_uri(client, form).map_err(|error| match error {
+        let redirect_uri = self.redirect_uri(client, form).map_err(|error| match error {
             Error::Problem { .. } => Error::from(invalid("redirect_uri is not registered")),
             error => error,
         })?;
         Ok(self.check_request(client, form, &redirect_uri)?)
+    }
+
+    /// RFC 6749 §3.1.2.3, RFC 9700 §2.1: byte for byte. What is not registered is never redirected to.
+    fn redirect_uri(&self, client: &Client, form: &Form) -> Result<(RedirectUri, bool)> {
+        let refused = || Error::problem(ProblemCode::RedirectUriNotRegistered);
+        let registered: Vec<_> = self.redirect_uris(client).collect();
+        match (form.get("redirect_uri").map_err(|_| refused())?, registered.as_slice()) {
+            (Some(uri), registered) if registered.iter().any(|own| own.admits(uri)) => {
+                Ok((uri.parse().map_err(|_| refused())?, true))
+            }
+            (None, [only]) => Ok(((*only).clone(), false)),
+            _ => Err(refused()),
+        }
     }
 
     /// What is wrong here is told to the application.
@@ -203,19 +221,6 @@ impl Grant {
                 .map(str::to_owned)
                 .collect(),
         })
-    }
-}
-
-/// RFC 6749 §3.1.2.3, RFC 9700 §2.1: byte for byte. What is not registered is never redirected to.
-fn redirect_uri(client: &Client, form: &Form) -> Result<(RedirectUri, bool)> {
-    let refused = || Error::problem(ProblemCode::RedirectUriNotRegistered);
-    let registered = &client.settings.redirect_uris;
-    match (form.get("redirect_uri").map_err(|_| refused())?, registered.as_slice()) {
-        (Some(uri), registered) if registered.iter().any(|own| own.admits(uri)) => {
-            Ok((uri.parse().map_err(|_| refused())?, true))
-        }
-        (None, [only]) => Ok((only.clone(), false)),
-        _ => Err(refused()),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Actor, AuditEvent, Outcome, Secret};
+use model::Secret;
 use store::users::User;
 use tokio::sync::Semaphore;
 
@@ -52,36 +52,9 @@ pub(crate) fn login_of(email: &str) -> String {
 }
 
 impl Grant {
-    /// Finds the user who has this address and this password. Tries are counted by account and by address, and only a success
-    /// is given back, so that guesses at the same time don't pass together.
-    pub(super) async fn check_password(
-        &self,
-        email: &str,
-        password: &Secret<String>,
-        address: &str,
-    ) -> Result<Option<User>> {
-        let login = login_of(email);
-        let tried = self.try_password(NAME, &login, address).await?;
-        let user = match self.verify(&login, password).await {
-            Ok(user) => user,
-            Err(error) => {
-                // Nobody knows whether it was right, so it does not count.
-                self.was_right(&tried).await?;
-                return Err(error);
-            }
-        };
-        if user.is_none() {
-            let event =
-                AuditEvent::new(self.now(), "user.sign_in_failed", Outcome::Denied, Actor::Browser(None));
-            self.remember(event.fact("backend", NAME)).await?;
-            return Ok(None);
-        }
-        self.was_right(&tried).await?;
-        Ok(user)
-    }
-
-    async fn verify(&self, login: &str, password: &Secret<String>) -> Result<Option<User>> {
-        let user = self.store().users.of_login(NAME, login).await?;
+    /// Finds the user who has this address and this password here.
+    pub(super) async fn check_own(&self, email: &str, password: &Secret<String>) -> Result<Option<User>> {
+        let user = self.store().users.of_login(NAME, &login_of(email)).await?;
         let stored = user.as_ref().and_then(|user| user.password.clone()).map(|hash| hash.0);
         let password = password.clone();
         let is_right =

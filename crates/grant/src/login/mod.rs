@@ -1,15 +1,55 @@
 //! Who signs in: a person proves to a login back end who they are, and the browser is believed for a while.
 //!
 //! - [`local`]: passwords that are kept here
+//! - [`gotrue`]: Supabase Auth
+//! - [`http`]: passwords that the product checks
+//! - [`oidc`]: OpenID providers
+//! - [`handoff`]: the product's own sign-in page
+//!
+//! The back ends that take passwords share one form, and are asked one after the other. What a back end tells of a person ([`told`])
+//! is learnt at every sign-in; [`call`] is how back ends elsewhere are asked, [`claims`] how what they say is read.
+//! [`elsewhere`] is the way to those that ask people themselves, and back.
 
+pub mod claims;
+pub mod elsewhere;
+pub mod gotrue;
+pub mod handoff;
+pub mod http;
 pub mod local;
+pub mod oidc;
 
-use model::{Actor, AuditEvent, AuthorizationId, Outcome, ProblemCode, Secret};
+mod call;
+mod told;
+
+use std::time::Duration;
+
+use model::{Actor, AuditEvent, AuthorizationId, Outcome, ProblemCode, Secret, Timestamp};
 use store::users::{SignIn, User};
+use tokio::time::{Instant, sleep_until};
 use vault::TokenHash;
 
+use crate::application::Client;
 use crate::authorize::{Browser, check_csrf};
 use crate::{Error, Grant, Result};
+use gotrue::GotrueLogin;
+use handoff::HandoffLogin;
+use http::HttpLogin;
+use oidc::OidcLogin;
+
+/// The longest address and password that are looked at, in octets.
+const MAX_EMAIL: usize = 254;
+const MAX_PASSWORD: usize = 1024;
+
+/// A refusal that others have a part in is told at the end of such a span: how long they look must not tell whom they know.
+const REFUSED_AT: Duration = Duration::from_millis(500);
+
+/// Stands where nobody knows when a person proved who they are: a back end elsewhere has not told. No `max_age` is as long ago.
+const UNTOLD: Timestamp = Timestamp::from_unix_ms(0);
+
+/// When somebody proved who they are (the `auth_time` of OpenID Connect Core §2), where that is known.
+pub(crate) fn known_time(auth_time: Timestamp) -> Option<Timestamp> {
+    Some(auth_time).filter(|auth_time| *auth_time > UNTOLD)
+}
 
 /// What the operator decided about signing in.
 #[derive(Debug, Clone)]
@@ -18,6 +58,114 @@ pub struct LoginSettings {
     pub local: bool,
     /// How many passwords are hashed at the same time: each takes a core and 19 MiB.
     pub hashes_at_once: usize,
+    /// Supabase Auth.
+    pub gotrue: Option<GotrueLogin>,
+    /// Where the product checks passwords.
+    pub http: Option<HttpLogin>,
+    /// The product's own sign-in page.
+    pub handoff: Option<HandoffLogin>,
+    /// OpenID providers, in the order of their buttons.
+    pub oidc: Vec<OidcLogin>,
+}
+
+/// A back end that asks people itself.
+enum Elsewhere<'a> {
+    Oidc(&'a OidcLogin),
+    Handoff(&'a HandoffLogin),
+    /// A link that Supabase Auth has mailed.
+    Link(&'a GotrueLogin),
+}
+
+/// A back end that takes passwords.
+enum Checker<'a> {
+    Local,
+    Gotrue(&'a GotrueLogin),
+    Http(&'a HttpLogin),
+}
+
+impl Checker<'_> {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Local => local::NAME,
+            Self::Gotrue(_) => gotrue::NAME,
+            Self::Http(_) => http::NAME,
+        }
+    }
+}
+
+impl LoginSettings {
+    /// The names of all back ends that are on.
+    pub fn names(&self) -> Vec<&str> {
+        let checkers = self.checkers(None);
+        let mut names: Vec<&str> = checkers.iter().map(Checker::name).collect();
+        names.extend(self.leading().map(|(name, _)| name));
+        names
+    }
+
+    /// The back end to which this way leads.
+    fn elsewhere(&self, way: &str) -> Option<Elsewhere<'_>> {
+        let product = self.handoff.as_ref().filter(|_| way == handoff::NAME).map(Elsewhere::Handoff);
+        let link = self.gotrue.as_ref().filter(|own| own.magic_link && way == gotrue::NAME);
+        let product = product.or_else(|| link.map(Elsewhere::Link));
+        product.or_else(|| self.oidc.iter().find(|provider| provider.name == way).map(Elsewhere::Oidc))
+    }
+
+    /// The names and labels of the ways that lead elsewhere, the product's own first.
+    fn leading(&self) -> impl Iterator<Item = (&str, &str)> {
+        let product = self.handoff.iter().map(|own| (handoff::NAME, own.label.as_str()));
+        product.chain(self.oidc.iter().map(|own| (own.name.as_str(), own.label.as_str())))
+    }
+
+    /// The back ends that take passwords, in the order in which they are asked: ourselves first.
+    fn checkers(&self, client: Option<&Client>) -> Vec<Checker<'_>> {
+        let own = self.local.then_some(Checker::Local);
+        let gotrue = self.gotrue.as_ref().map(Checker::Gotrue);
+        let all = own.into_iter().chain(gotrue).chain(self.http.as_ref().map(Checker::Http));
+        all.filter(|checker| takes(client, checker.name())).collect()
+    }
+
+    /// How people can sign in for an application, or for themselves.
+    pub fn ways(&self, client: Option<&Client>) -> Ways {
+        // Whoever comes without an application has no request to come back to.
+        let leading = self.leading().filter(|(name, _)| client.is_some() && takes(client, name));
+        Ways {
+            password: !self.checkers(client).is_empty(),
+            link: client.is_some()
+                && takes(client, gotrue::NAME)
+                && self.gotrue.as_ref().is_some_and(|own| own.magic_link),
+            elsewhere: leading.map(|(name, label)| (name.to_owned(), label.to_owned())).collect(),
+        }
+    }
+}
+
+/// An address as back ends elsewhere are asked about it: as its tries are counted, so that nobody has more of them by writing it in
+/// another way. `None` where others may read it in ways that we don't know.
+fn login_elsewhere(email: &str) -> Option<String> {
+    let login = local::login_of(email);
+    Some(login).filter(|login| login.is_ascii() && (1..=MAX_EMAIL).contains(&login.len()))
+}
+
+/// When a refusal is told of what began then.
+fn end_of_span(began: Instant) -> Instant {
+    let spans = began.elapsed().as_millis() / REFUSED_AT.as_millis() + 1;
+    began + REFUSED_AT.saturating_mul(u32::try_from(spans).unwrap_or(u32::MAX))
+}
+
+/// Whether an application takes the people of a back end.
+fn takes(client: Option<&Client>, backend: &str) -> bool {
+    let only = client.and_then(|client| client.settings.login.as_ref());
+    only.is_none_or(|only| only.iter().any(|name| name == backend))
+}
+
+/// How people can sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ways {
+    /// With a password.
+    pub password: bool,
+    /// With a link that is mailed.
+    pub link: bool,
+    /// Elsewhere: the name of each way, and what people call it.
+    pub elsewhere: Vec<(String, String)>,
 }
 
 /// What the token of a form is made for that belongs to no request.
@@ -51,16 +199,12 @@ impl Grant {
     ) -> Result<SignedIn> {
         let open = self.open(id, browser).await?;
         check_csrf(id, browser, csrf)?;
-        let allowed =
-            open.client.settings.login.as_ref().is_none_or(|own| own.iter().any(|b| b == local::NAME));
-        if !self.parts.settings.login.local || !allowed {
-            return Err(Error::problem(ProblemCode::SignInWayUnavailable));
-        }
-        let Some(user) = self.check_password(email, password, browser.address).await? else {
+        let client = Some(&open.client);
+        let Some(user) = self.check_password(client, email, password, browser.address).await? else {
             return Ok(SignedIn::Wrong);
         };
-        let Some(secret) = self.believe(&user, browser).await? else { return Ok(SignedIn::Wrong) };
         let now = self.now();
+        let Some(secret) = self.believe(&user, now, browser).await? else { return Ok(SignedIn::Wrong) };
         if !self.store().authorizations.set_user(id, Some((user.id, now)), now).await? {
             return Err(Error::problem(ProblemCode::AuthorizationOver));
         }
@@ -86,25 +230,111 @@ impl Grant {
         if !browser.secret.is_some_and(|secret| vault::csrf::is_token(csrf, secret, FORM, FORM)) {
             return Err(Error::problem(ProblemCode::ForeignForm));
         }
-        if !self.parts.settings.login.local {
-            return Err(Error::problem(ProblemCode::SignInWayUnavailable));
-        }
-        match self.check_password(email, password, browser.address).await? {
-            Some(user) => Ok(self.believe(&user, browser).await?.map_or(SignedIn::Wrong, SignedIn::Done)),
+        match self.check_password(None, email, password, browser.address).await? {
+            Some(user) => {
+                let believed = self.believe(&user, self.now(), browser).await?;
+                Ok(believed.map_or(SignedIn::Wrong, SignedIn::Done))
+            }
             None => Ok(SignedIn::Wrong),
         }
     }
 
+    /// Finds the user who has this address and this password at one of the back ends. Tries are counted by account and by address,
+    /// and only a success is given back, so that guesses at the same time don't pass together.
+    async fn check_password(
+        &self,
+        client: Option<&Client>,
+        email: &str,
+        password: &Secret<String>,
+        address: &str,
+    ) -> Result<Option<User>> {
+        let checkers = self.parts.settings.login.checkers(client);
+        if checkers.is_empty() {
+            return Err(Error::problem(ProblemCode::SignInWayUnavailable));
+        }
+        let began = Instant::now();
+        let tried = self.try_password(&local::login_of(email), address).await?;
+        match self.check_with_each(&checkers, email, password).await {
+            Ok(None) => {
+                let names: Vec<_> = checkers.iter().map(Checker::name).collect();
+                self.sign_in_failed(&names.join(" "), None).await?;
+                if checkers.iter().any(|checker| !matches!(checker, Checker::Local)) {
+                    sleep_until(end_of_span(began)).await;
+                }
+                Ok(None)
+            }
+            found => {
+                // It was right, or nobody knows whether it was.
+                self.was_right(&tried).await?;
+                found
+            }
+        }
+    }
+
+    async fn check_with_each(
+        &self,
+        checkers: &[Checker<'_>],
+        email: &str,
+        password: &Secret<String>,
+    ) -> Result<Option<User>> {
+        let mut unanswered = None;
+        for checker in checkers {
+            match self.check_with(checker, email, password).await {
+                Ok(None) => {}
+                Ok(Some(user)) => return Ok(Some(user)),
+                // Another one may know them all the same.
+                Err(error @ Error::NotNow { .. }) => unanswered = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        unanswered.map_or(Ok(None), Err)
+    }
+
+    async fn check_with(
+        &self,
+        checker: &Checker<'_>,
+        email: &str,
+        password: &Secret<String>,
+    ) -> Result<Option<User>> {
+        let is_asked = (1..=MAX_PASSWORD).contains(&password.expose().len());
+        let told = match (checker, login_elsewhere(email).filter(|_| is_asked)) {
+            (Checker::Local, _) => return self.check_own(email, password).await,
+            (_, None) => None,
+            (Checker::Gotrue(own), Some(login)) => self.check_at_gotrue(own, &login, password).await?,
+            (Checker::Http(product), Some(login)) => self.check_at_product(product, &login, password).await?,
+        };
+        match told {
+            Some(told) => self.learn(checker.name(), told).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Remembers that somebody could not prove who they are.
+    async fn sign_in_failed(&self, backend: &str, reason: Option<&str>) -> Result<()> {
+        let event = AuditEvent::new(self.now(), "user.sign_in_failed", Outcome::Denied, Actor::Browser(None));
+        let event = event.fact("backend", backend);
+        self.remember(match reason {
+            Some(reason) => event.reason(reason),
+            None => event,
+        })
+        .await
+    }
+
     /// Gives the browser of somebody who has just proved who they are a new cookie; whoever was signed in there no longer is. `None`
     /// where what they proved it by was ended meanwhile: a new password signs out everywhere, also whoever is at the door.
-    async fn believe(&self, user: &User, browser: Browser<'_>) -> Result<Option<Secret<String>>> {
+    async fn believe(
+        &self,
+        user: &User,
+        auth_time: Timestamp,
+        browser: Browser<'_>,
+    ) -> Result<Option<Secret<String>>> {
         if let Some(before) = browser.sign_in {
             self.store().users.sign_out(&TokenHash::of(before.expose())).await?;
         }
         let now = self.now();
         let secret = vault::random::token();
         let expires_at = now + self.parts.settings.sign_in_ttl;
-        let sign_in = SignIn { user: user.id, auth_time: now, expires_at };
+        let sign_in = SignIn { user: user.id, auth_time, expires_at };
         let hash = TokenHash::of(secret.expose());
         if !self.store().users.sign_in(&hash, &sign_in).await? {
             return Ok(None);
