@@ -12,6 +12,7 @@ use crate::brand::Brand;
 use crate::cookies::Cookies;
 use crate::messages::Language;
 use crate::metrics::Metrics;
+use crate::protect::Upstream;
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Our own address, as browsers see it.
     pub public_url: String,
+    /// What lies behind us.
+    pub upstreams: Vec<Upstream>,
     /// The reverse proxies that are believed about where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
     /// The product, in titles and texts, with its colours and its logo.

@@ -24,6 +24,7 @@ pub mod oauth;
 pub mod operations;
 pub mod pages;
 pub mod problem;
+pub mod protect;
 pub mod router;
 pub mod serve;
 

@@ -7,7 +7,7 @@ use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -23,14 +23,14 @@ use crate::connect::{
 use crate::grant::{applications, grants, users};
 use crate::oauth;
 use crate::pages::invitation;
-use crate::{layer, operations, pages};
+use crate::{layer, operations, pages, protect};
 
 /// The largest body of a route that says nothing else.
 const MAX_BODY: usize = 1024 * 1024;
 
 /// Browsers and OAuth clients.
 pub fn public(app: &App) -> Router {
-    finish(public_routes(app), app)
+    finish(public_routes(app).merge(protected(app)), app)
 }
 
 /// The product's backend and the operator.
@@ -40,7 +40,7 @@ pub fn backend(app: &App) -> Router {
 
 /// Both on one address.
 pub fn all(app: &App) -> Router {
-    finish(public_routes(app).merge(backend_routes()), app)
+    finish(public_routes(app).merge(backend_routes()).merge(protected(app)), app)
 }
 
 fn public_routes(app: &App) -> Router<App> {
@@ -83,21 +83,39 @@ fn public_routes(app: &App) -> Router<App> {
         .route("/assets/logo", get(pages::assets::logo))
 }
 
-/// What the first parts of our own paths are; nothing else may be there.
-pub const TAKEN: [&str; 12] = [
+/// What the first parts of our own paths are, or will be; nothing else may be there.
+pub const TAKEN: [&str; 19] = [
     "",
     ".well-known",
     "api",
     "assets",
     "connect",
+    "console",
+    "device",
+    "docs",
+    "guard",
     "healthz",
+    "login",
     "metrics",
     "oauth",
     "onboard-client",
     "openapi.json",
     "portal",
     "readyz",
+    "robots.txt",
+    "favicon.ico",
 ];
+
+/// What lies behind us, below the paths that the operator chose.
+fn protected(app: &App) -> Router<App> {
+    app.upstreams.iter().fold(Router::new(), |router, upstream| {
+        let path = &upstream.protected.path;
+        router
+            .route(path, any(protect::pass))
+            .route(&format!("{path}/"), any(protect::pass))
+            .route(&format!("{path}/{{*rest}}"), any(protect::pass))
+    })
+}
 
 /// What applications call, from servers and from scripts of any origin; and the pages on the way, which no script may read. What
 /// somebody has begun there is finished when they hang up.
@@ -108,14 +126,31 @@ fn oauth_routes(app: &App) -> Router<App> {
         .route("/oauth/revoke", called_route(Endpoint::Revoke))
         .route("/oauth/introspect", post(oauth::introspect::introspect))
         .route("/oauth/par", post(oauth::push::push))
+        .route("/oauth/register", post(oauth::register::register).options(oauth::register::preflight))
+        .route(
+            "/oauth/register/{client_id}",
+            get(oauth::register::read)
+                .put(oauth::register::replace)
+                .delete(oauth::register::remove)
+                .options(oauth::register::preflight),
+        )
         .route("/oauth/userinfo", called_route(Endpoint::Userinfo))
         .route("/oauth/test", get(oauth::userinfo::userinfo).options(oauth::open))
         .route("/oauth/jwks", get(oauth::metadata::jwks).options(oauth::open))
         .route("/.well-known/oauth-authorization-server", get(oauth::metadata::metadata).options(oauth::open))
+        .route(
+            "/.well-known/oauth-protected-resource",
+            get(oauth::metadata::protected_resource).options(oauth::open),
+        )
+        .route(
+            "/.well-known/oauth-protected-resource/{*path}",
+            get(oauth::metadata::protected_resource_at).options(oauth::open),
+        )
         .route("/.well-known/openid-configuration", get(oauth::metadata::metadata).options(oauth::open));
     let mut pages = Router::new()
         .route("/oauth/authorize", called_route(Endpoint::Authorize))
         .route("/oauth/authorize/{id}", get(oauth::authorize::page).head(no_head).post(oauth::authorize::act))
+        .route("/oauth/login/callback/{way}", get(oauth::authorize::arrive_from).head(no_head))
         .route("/oauth/access", get(oauth::access::page).post(oauth::access::act));
     for (path, endpoint) in &app.grant.settings().aliases {
         let to = if *endpoint == Endpoint::Authorize { &mut pages } else { &mut called };

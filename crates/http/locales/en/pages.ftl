@@ -109,6 +109,8 @@ sign_in_email_missing = Your email is missing
     .detail = Fill it in, and the link is sent there.
 sign_in_way_failed = { $way } did not sign you in
     .detail = Nothing was shared. Try again when you like.
+sign_in_link_failed = That sign-in link did not work
+    .detail = It was used already, or is too old. Nothing was shared. Have another one sent.
 sign_in_too_many = Too many attempts
     .detail = Nothing is lost. Try again in { $minutes ->
         [one] a minute

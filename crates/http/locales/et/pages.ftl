@@ -106,6 +106,8 @@ sign_in_email_missing = E-posti aadress puudub
     .detail = Kirjuta see väljale ja link saadetakse sinna.
 sign_in_way_failed = Sisselogimine ei õnnestunud: { $way }
     .detail = Midagi ei jagatud. Kui soovid, proovi uuesti.
+sign_in_link_failed = See sisselogimislink ei toiminud
+    .detail = Seda on juba kasutatud või see on liiga vana. Midagi ei jagatud. Lase saata uus.
 sign_in_too_many = Liiga palju katseid
     .detail = Midagi ei läinud kaotsi. Proovi uuesti { $minutes ->
         [one] minuti

@@ -20,6 +20,12 @@ pub(crate) fn address_of(extensions: &Extensions, headers: &HeaderMap, app: &App
     network(believed(peer, headers, &app.trusted_proxies)).to_string()
 }
 
+/// The same in full, for whoever is told of it and does not count.
+pub(crate) fn whole_address_of(extensions: &Extensions, headers: &HeaderMap, app: &App) -> Option<IpAddr> {
+    let Peer(peer) = extensions.get::<Peer>().copied()?;
+    Some(believed(peer, headers, &app.trusted_proxies))
+}
+
 fn believed(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut address = peer.to_canonical();

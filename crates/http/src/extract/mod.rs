@@ -19,6 +19,6 @@ pub use own_form::OwnForm;
 pub use parameters::{Path, Query, SpokenLanguage};
 pub use visitor::Visitor;
 
-pub(crate) use address::address_of;
+pub(crate) use address::{address_of, whole_address_of};
 pub(crate) use parameters::duration;
 pub(crate) use visitor::COOKIE as PORTAL_COOKIE;

@@ -35,7 +35,8 @@ pub struct Body {
     client_secret: Option<String>,
     /// What people call it.
     name: String,
-    /// Where it is registered: `configuration`, `api`, or `registration` where it registered itself.
+    /// Where it is registered: `configuration`, `api`, `registration` where it registered itself, or `document` where its client
+    /// id is the address of a document.
     source: &'static str,
     /// Where answers may go.
     #[schema(value_type = Vec<String>)]
@@ -95,6 +96,7 @@ impl Body {
                 let source = match row.registrar {
                     Registrar::Operator => "api",
                     Registrar::Itself => "registration",
+                    Registrar::Document => "document",
                 };
                 let live = row.secrets.iter().filter(|secret| is_live(secret, now));
                 let secrets = live.map(|secret| SecretBody {
@@ -245,7 +247,7 @@ pub async fn get(
     patch, path = "/api/applications/{clientId}", tag = "applications", request_body = Patch,
     params(("clientId" = String, Path)),
     responses((status = 200, body = Body), (status = 404, description = "`application_not_found`"),
-              (status = 409, description = "`application_in_configuration`"),
+              (status = 409, description = "`application_in_configuration`, `application_has_document`"),
               (status = 422, description = "`validation_failed`")),
     security(("api_key" = ["applications:write"]))
 )]

@@ -6,6 +6,7 @@ mod request;
 mod to_the_end;
 
 pub use headers::security_headers;
+pub(crate) use request::Untouched;
 pub(crate) use request::panicked;
 pub use request::{RequestContext, around};
 pub use to_the_end::to_the_end;

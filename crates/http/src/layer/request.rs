@@ -24,6 +24,10 @@ pub struct RequestContext {
     pub id: RequestId,
 }
 
+/// An answer that somebody else gave, and that is passed on as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Untouched;
+
 /// Goes around every request.
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -89,6 +93,9 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
 fn problem_of(response: &mut Response) -> Option<Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Some(problem);
+    }
+    if response.extensions().get::<Untouched>().is_some() {
+        return None;
     }
     let bare = response.headers().get(CONTENT_TYPE).is_none_or(|t| t.as_bytes().starts_with(b"text/plain"));
     let code = match response.status() {

@@ -74,6 +74,9 @@ async fn show(
     problem: Option<SignInProblem<'_>>,
 ) -> Result<Response, Problem> {
     let Some(own) = app.grant.own_consents(browser.borrowed()).await? else {
+        if !app.grant.settings().login.ways(None).password {
+            return Err(Problem::new(ProblemCode::SignInWayUnavailable));
+        }
         return Ok(sign_in(app, browser, language, email, problem));
     };
     let granted = own.consents.iter().map(|(consent, name)| {
@@ -106,7 +109,7 @@ fn sign_in(
         csrf: &here.csrf,
         asked_by: None,
         email,
-        with_password: app.grant.settings().login.local,
+        with_password: true,
         forgot_url: None,
         with_link: false,
         ways: Vec::new(),

@@ -12,7 +12,7 @@ use serde_json::json;
 use tracing::error;
 
 /// When it makes sense to try again after a failure of our own.
-const SOON: Duration = Duration::from_secs(2);
+pub(crate) const SOON: Duration = Duration::from_secs(2);
 
 /// An answer that only whoever asked may keep (RFC 6749 §5.1).
 pub(super) fn fresh(body: &impl Serialize) -> Response {
@@ -35,12 +35,22 @@ pub struct Refused {
 impl Refused {
     /// The request itself can't be read.
     pub(super) fn unreadable(status: StatusCode, description: &'static str) -> Self {
-        let refusal = Refusal::new(OauthErrorCode::InvalidRequest, description);
-        Self { refusal, status, retry_after: None }
+        Self::with(status, OauthErrorCode::InvalidRequest, description)
     }
 
-    fn later(code: OauthErrorCode, description: &'static str, after: Duration) -> Self {
+    /// With another status than goes with the code.
+    pub(crate) fn with(status: StatusCode, code: OauthErrorCode, description: &'static str) -> Self {
+        Self { refusal: Refusal::new(code, description), status, retry_after: None }
+    }
+
+    /// With when it makes sense to try again.
+    pub(crate) fn later(code: OauthErrorCode, description: &'static str, after: Duration) -> Self {
         Self { retry_after: Some(after), ..Self::from(Refusal::new(code, description)) }
+    }
+
+    /// Its code.
+    pub(crate) const fn code(&self) -> OauthErrorCode {
+        self.refusal.code
     }
 
     /// The challenge that goes with it.

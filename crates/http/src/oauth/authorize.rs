@@ -2,14 +2,16 @@
 
 use ::grant::authorize::{Begun, ConsentView, Decided, Decision, Redirect, SignInView, View};
 use ::grant::form::Form;
-use ::grant::login::SignedIn;
-use ::grant::{Error, scope};
+use ::grant::login::elsewhere::Arrived;
+use ::grant::login::{SignedIn, gotrue};
+use ::grant::{Error, client_id_document, scope};
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::{AuthorizationId, ProblemCode, Secret, TeamId};
+use store::applications::Registrar;
 use url::Url;
 
 use super::browser::OwnBrowser;
@@ -18,12 +20,14 @@ use crate::connect::hop::location;
 use crate::extract::{Path, SpokenLanguage};
 use crate::messages::Language;
 use crate::pages::oauth::consent::{self, Application, Consent, Known, Team};
-use crate::pages::oauth::login::{self, AskedBy, SignIn, SignInProblem};
+use crate::pages::oauth::login::{self, AskedBy, SignIn, SignInProblem, Way};
 use crate::pages::oauth::standard_permission;
 use crate::problem::Problem;
 
 /// The longest form of these pages, in octets.
 const MAX_FORM: usize = 16 * 1024;
+/// The way that is a mailed link.
+const LINK: &str = "link";
 /// The longest request, in octets.
 const MAX_REQUEST: usize = 32 * 1024;
 /// The longest that goes into an address, in octets; some proxies take no longer one.
@@ -92,8 +96,38 @@ pub async fn page(
     Path(id): Path<AuthorizationId>,
     browser: OwnBrowser,
     SpokenLanguage(language): SpokenLanguage,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    show(&app, id, &browser, language, "", None).await
+    let back = Form::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
+    let problem = match (back.get("failed"), back.get("unavailable")) {
+        (Ok(Some(way)), _) => Some(SignInProblem::WayFailed { label: way }),
+        (_, Ok(Some(_))) => Some(SignInProblem::Unavailable),
+        _ => None,
+    };
+    show(&app, id, &browser, language, "", problem).await
+}
+
+/// What somebody brings back who was sent elsewhere to sign in.
+pub async fn arrive_from(
+    State(app): State<App>,
+    Path(way): Path<String>,
+    browser: OwnBrowser,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let query = query.unwrap_or_default();
+    if query.len() > MAX_REQUEST {
+        return Err(Problem::new(ProblemCode::SignInAnswerOver));
+    }
+    let (address, cookie) = match app.grant.arrive(&way, query.as_bytes(), browser.borrowed()).await? {
+        Arrived::SignedIn { id, secret } => (address(id), Some(OwnBrowser::believe(&app, &secret))),
+        Arrived::NotSignedIn { id, not_now } => {
+            let problem = if not_now { "unavailable" } else { "failed" };
+            (format!("{}?{problem}={way}", address(id)), None)
+        }
+    };
+    let mut headers = HeaderMap::from_iter([(LOCATION, location(&address)?)]);
+    headers.extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
 }
 
 /// What the page's buttons send.
@@ -138,6 +172,15 @@ async fn sign_in(
 ) -> Result<Response, Problem> {
     let csrf = text(form, "csrf")?.unwrap_or_default();
     let email = text(form, "email")?.unwrap_or_default();
+    if text(form, "way")? == Some(LINK) {
+        return mail_link(app, id, browser, language, csrf, email).await;
+    }
+    if let Some(way) = text(form, "way")? {
+        return match app.grant.depart(&id, browser.borrowed(), csrf, way).await {
+            Ok(elsewhere) => back(&elsewhere),
+            Err(error) => show(app, id, browser, language, email, Some(problem_of_sign_in(error)?)).await,
+        };
+    }
     let password = Secret::from(text(form, "password")?.unwrap_or_default());
     let signed_in = app.grant.sign_in(&id, browser.borrowed(), csrf, email, &password).await;
     let problem = match signed_in {
@@ -150,6 +193,23 @@ async fn sign_in(
         Err(error) => problem_of_sign_in(error)?,
     };
     show(app, id, browser, language, email, Some(problem)).await
+}
+
+async fn mail_link(
+    app: &App,
+    id: AuthorizationId,
+    browser: &OwnBrowser,
+    language: Language,
+    csrf: &str,
+    email: &str,
+) -> Result<Response, Problem> {
+    if email.trim().is_empty() {
+        return show(app, id, browser, language, email, Some(SignInProblem::EmailMissing)).await;
+    }
+    match app.grant.mail_link(&id, browser.borrowed(), csrf, email).await {
+        Ok(()) => Ok(login::mailed(app, language, &address(id), email.trim())),
+        Err(error) => show(app, id, browser, language, email, Some(problem_of_sign_in(error)?)).await,
+    }
 }
 
 /// What a person is told at the form; everything else is a page of its own.
@@ -185,15 +245,27 @@ fn show_sign_in(
     problem: Option<SignInProblem<'_>>,
 ) -> Response {
     let hint = view.login_hint.as_deref().unwrap_or_default();
+    let ways: Vec<_> = view.ways.elsewhere.iter().map(|(id, label)| Way { id, label }).collect();
+    // Whatever stands in the address, only ways that there are have a name.
+    let problem = match problem {
+        Some(SignInProblem::WayFailed { label: gotrue::NAME }) if view.ways.link => {
+            Some(SignInProblem::LinkFailed)
+        }
+        Some(SignInProblem::WayFailed { label: id }) => {
+            let way = ways.iter().find(|way| way.id == id);
+            way.map(|way| SignInProblem::WayFailed { label: way.label })
+        }
+        problem => problem,
+    };
     let shown = SignIn {
         action,
         csrf: &view.csrf,
         asked_by: Some(AskedBy { name: &view.client.settings.name, redirect_uri: &view.redirect_uri }),
         email: if email.is_empty() { hint } else { email },
-        with_password: app.grant.settings().login.local,
+        with_password: view.ways.password,
         forgot_url: None,
-        with_link: false,
-        ways: Vec::new(),
+        with_link: view.ways.link,
+        ways,
         problem,
     };
     login::page(app, Language::preferred(&view.ui_locales, spoken), &shown)
@@ -203,13 +275,18 @@ fn show_consent(app: &App, action: &str, spoken: Language, view: &ConsentView) -
     let language = Language::preferred(&view.ui_locales, spoken);
     let settings = &view.client.settings;
     let home = settings.homepage.as_deref().and_then(|homepage| Url::parse(homepage).ok());
+    let document = client_id_document::host(&view.client.id);
     let user = view.user.email.as_deref().or(view.user.name.as_deref()).unwrap_or(&view.user.login);
     let shown = Consent {
         action,
         csrf: &view.csrf,
         application: Application {
             name: &settings.name,
-            known: Known::Registered { host: home.as_ref().and_then(Url::host_str) },
+            known: match view.client.registrar {
+                Registrar::Operator => Known::Registered { host: home.as_ref().and_then(Url::host_str) },
+                Registrar::Itself => Known::RegisteredItself { host: home.as_ref().and_then(Url::host_str) },
+                Registrar::Document => Known::Document { host: document.as_deref().unwrap_or_default() },
+            },
             is_public: settings.is_public(),
             text: settings.consent_text.as_deref(),
         },

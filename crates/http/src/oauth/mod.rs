@@ -6,15 +6,19 @@ pub mod authorize;
 pub mod introspect;
 pub mod metadata;
 pub mod push;
+pub mod register;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;
 
 mod answer;
+mod bearer;
 mod body;
 mod browser;
 mod cors;
 
 pub use answer::Refused;
+pub(crate) use answer::SOON;
+pub(crate) use bearer::bearer;
 pub use body::Call;
 pub use cors::{open, open_to_all};

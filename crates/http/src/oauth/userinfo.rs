@@ -1,29 +1,18 @@
 //! `GET /oauth/userinfo`, also as `/oauth/test`.
 
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 
 use super::Refused;
 use super::answer::fresh;
+use super::bearer::{bearer, no_token};
 use crate::App;
 
-/// OpenID Connect Core §5.3. The token comes in the header (RFC 6750 §2.1), never in the address.
+/// OpenID Connect Core §5.3.
 pub async fn userinfo(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refused> {
-    let mut sent = headers.get_all(AUTHORIZATION).iter();
-    let token = match (sent.next(), sent.next()) {
-        (Some(header), None) => header.to_str().ok().and_then(|header| header.split_once(' ')),
-        _ => None,
-    };
-    match token {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(fresh(&app.grant.userinfo(token.trim()).await?))
-        }
-        // RFC 6750 §3.1: whoever brings no token is told no error.
-        _ => {
-            let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"claviger\""))];
-            Ok((StatusCode::UNAUTHORIZED, challenge).into_response())
-        }
+    match bearer(&headers) {
+        Some(token) => Ok(fresh(&app.grant.userinfo(token).await?)),
+        None => Ok(no_token()),
     }
 }

@@ -89,6 +89,7 @@ const fn leads_elsewhere(code: ProblemCode) -> bool {
         ProblemCode::PortalSessionNeeded
             | ProblemCode::SessionChanged
             | ProblemCode::UnknownApplication
+            | ProblemCode::ClientDocumentUnusable
             | ProblemCode::RedirectUriNotRegistered
             | ProblemCode::AuthorizationMalformed
             | ProblemCode::AuthorizationOver

@@ -136,7 +136,9 @@ impl Consent<'_> {
     /// What the person alone can know.
     fn warnings(&self, language: Language) -> Vec<Notice> {
         let mut warnings = Vec::new();
-        if self.application.is_public && self.redirect_uri.is_native() {
+        // A secret that everybody can register for themselves proves nothing about a name.
+        let is_unproven = self.application.is_public || !self.application.known.is_looked_at();
+        if is_unproven && self.redirect_uri.is_native() {
             let name = isolated(self.application.name);
             warnings.push(Notice {
                 title: language.with("consent_unproven", "application", &name),
@@ -164,6 +166,11 @@ impl<'a> Known<'a> {
             Self::Registered { host } | Self::RegisteredItself { host } => host,
             Self::Document { host } => Some(host),
         }
+    }
+
+    /// Whether the operator has looked at it.
+    const fn is_looked_at(self) -> bool {
+        matches!(self, Self::Registered { .. })
     }
 
     /// The same where nobody has looked whether its answers belong there.
@@ -267,6 +274,9 @@ mod tests {
             (document, true, "https://b.example/cb", Some(elsewhere)),
             (document, true, "https://nota.example/cb", Some(elsewhere)),
             (document, true, "http://localhost:5/cb", Some(unproven)),
+            (document, false, "com.example.app:/cb", Some(unproven)),
+            (itself, false, "http://localhost:5/cb", Some(unproven)),
+            (itself, false, "com.example.app://a.example/cb", Some(unproven)),
             (itself, false, "https://b.example/cb", Some(elsewhere)),
             (Known::RegisteredItself { host: None }, false, "https://b.example/cb", None),
         ] {

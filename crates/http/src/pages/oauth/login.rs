@@ -67,6 +67,8 @@ pub enum SignInProblem<'a> {
         /// What people call it.
         label: &'a str,
     },
+    /// A mailed link led back, and was good no more.
+    LinkFailed,
     /// There were too many attempts.
     TooMany {
         /// When the next one counts.
@@ -166,6 +168,9 @@ impl SignInProblem<'_> {
                 language.with("sign_in_way_failed", "way", &isolated(label)),
                 language.plain("sign_in_way_failed.detail"),
             ),
+            Self::LinkFailed => {
+                (language.plain("sign_in_link_failed"), language.plain("sign_in_link_failed.detail"))
+            }
             Self::TooMany { retry_after } => {
                 let minutes = retry_after.as_secs().div_ceil(60).max(1).to_string();
                 (
@@ -280,6 +285,7 @@ mod tests {
             (too_many(0), "in a minute.", "Proovi uuesti minuti pärast."),
             (too_many(61), "in 2 minutes.", "Proovi uuesti 2 minuti pärast."),
             (SignInProblem::Unavailable, "is not answering", "vastust ei tule"),
+            (SignInProblem::LinkFailed, "did not work", "ei toiminud"),
             (SignInProblem::EmailMissing, "Your email is missing", "E-posti aadress puudub"),
             (SignInProblem::WayFailed { label: "Google" }, "did not sign you in", "ei õnnestunud"),
         ] {
