@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod config;
+mod documents;
 pub mod jobs;
 pub mod keys;
 pub mod logging;

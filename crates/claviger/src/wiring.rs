@@ -26,6 +26,7 @@ use http_plane::brand::Brand;
 use http_plane::letters::Scribe;
 use http_plane::messages::Language;
 use http_plane::metrics::Metrics;
+use http_plane::protect::Upstream;
 use http_plane::{App, Demo};
 use ipnet::IpNet;
 use model::{
@@ -45,7 +46,8 @@ use vault::{Keyring, LimitKeys, MasterKey, Sealed, WrappedKey};
 use crate::config::groups::with_groups;
 use crate::config::layers::embedded_database;
 use crate::config::{Config, ConfigError, Integration, LocaleTag, Outbound, Refresh, SecretSource};
-use crate::config::{grant as config_grant, mail, portal, stripe};
+use crate::config::{grant as config_grant, mail, portal, protect, stripe};
+use crate::documents::{self, DocumentReader};
 use crate::restored::TrailMark;
 
 /// More calls at once, or a second, than any provider likes.
@@ -67,6 +69,8 @@ pub struct Checked {
     mailer: Option<Mailer>,
     stripe: Option<StripeSettings>,
     grant: grant::Settings,
+    documents: DocumentReader,
+    upstreams: Vec<Upstream>,
     trusted_proxies: Vec<IpNet>,
     brand: Brand,
     database: Addresses,
@@ -131,7 +135,15 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
     let http = http_client(&config.outbound)?;
     let mailer = mail::mailer(config, &mut warnings)?;
     let stripe = stripe::settings(config, &http, &mut warnings)?;
-    let grant = config_grant::settings(config, &public_url, &mut warnings)?;
+    let upstreams = protect::upstreams(
+        &config.protect,
+        &public_url,
+        |scope| config.grant.scopes.contains_key(scope),
+        |integration| integrations.contains_key(integration),
+    )?;
+    let protected: Vec<_> = upstreams.iter().map(|own| own.protected.clone()).collect();
+    let grant = config_grant::settings(config, &public_url, &protected, &mut warnings)?;
+    let documents = documents::reader(&config.grant.mcp)?;
     let trusted_proxies = trusted_proxies(config)?;
     if public_url.starts_with("https:") && trusted_proxies.is_empty() {
         // Nothing here speaks TLS, so somebody in front of us does.
@@ -155,6 +167,8 @@ pub fn check(config: &Config) -> Result<Checked, ConfigError> {
             integrations,
         },
         grant,
+        documents,
+        upstreams,
         trusted_proxies,
         brand,
         catalog,
@@ -545,6 +559,7 @@ fn put_together(
     let post = checked.mailer.map(|mailer| Post { mailer, letters, per_subject_and_hour });
     let limit_keys = LimitKeys::of(&checked.master);
     let keys = Arc::new(Keys::new(keyring, checked.master, store.keyring.clone()));
+    let http = checked.http.clone();
     let connect = Connect::new(Parts {
         settings: checked.settings,
         catalog: checked.catalog,
@@ -559,13 +574,16 @@ fn put_together(
     let grant = Grant::new(grant::Parts {
         settings: checked.grant,
         store: store.clone(),
+        http,
         seal: Arc::new(SealedBy(keys)),
+        documents: Arc::new(checked.documents),
         limit_keys,
         clock: clock.clone(),
     });
     let app = App::new(http_plane::Parts {
         connect: connect.clone(),
         grant: grant.clone(),
+        upstreams: checked.upstreams,
         trusted_proxies: checked.trusted_proxies,
         store: store.clone(),
         clock,

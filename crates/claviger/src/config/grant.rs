@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use grant::application::{self, Configured, Profile};
 use grant::limits::Policies;
-use grant::login::LoginSettings;
+use grant::protect::Protected;
 use grant::signing::{LONGEST_SIGNED, SigningSettings};
-use grant::{Endpoint, ScopeText, Settings};
+use grant::{Endpoint, McpSettings, ScopeText, Settings};
 use http_plane::router::TAKEN;
 use model::{
     AccessTokenFormat, ApplicationSettings, ClientAuthentication, ClientId, GrantType, RedirectUri, Scopes,
@@ -19,6 +19,7 @@ use vault::TokenHash;
 use vault::signing::SigningAlgorithm;
 
 use super::duration::HumanDuration;
+use super::login::{self, Login};
 use super::secret::SecretSource;
 use super::{Config, ConfigError};
 
@@ -28,8 +29,10 @@ const LONGEST_CODE: Duration = Duration::from_mins(10);
 const LONGEST_LEEWAY: Duration = Duration::from_mins(5);
 /// The longest window of a limit.
 const LONGEST_WINDOW: Duration = Duration::from_hours(24);
-/// The most passwords that may be hashed at the same time.
-const MOST_HASHES: usize = 64;
+/// The shortest that an application is kept that came by itself: as long as a person may take to decide.
+const SHORTEST_UNUSED: Duration = Duration::from_hours(1);
+/// The most of these: they are gone through when another comes.
+const MOST_UNUSED: u32 = 100_000;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +49,7 @@ pub struct Grant {
     pub aliases: BTreeMap<String, Endpoint>,
     pub signing: Signing,
     pub login: Login,
+    pub mcp: Mcp,
     pub limits: Limits,
     pub scopes: BTreeMap<String, ScopeWords>,
 }
@@ -61,9 +65,15 @@ pub struct Signing {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "claviger.default.toml describes every setting")]
-pub struct Login {
-    pub local: bool,
-    pub hashes_at_once: Option<usize>,
+pub struct Mcp {
+    pub enabled: bool,
+    pub registration: bool,
+    pub client_id_metadata_documents: bool,
+    pub allow_private: Vec<String>,
+    pub redirect_hosts: Vec<String>,
+    pub scopes: Option<Vec<String>>,
+    pub unused_for: HumanDuration,
+    pub max_unused: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -76,6 +86,8 @@ pub struct Limits {
     pub client_address: HumanQuota,
     pub authorize: HumanQuota,
     pub introspect: HumanQuota,
+    pub register: HumanQuota,
+    pub document: HumanQuota,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -145,7 +157,12 @@ impl TryFrom<String> for HumanQuota {
 }
 
 /// What the plane needs.
-pub fn settings(config: &Config, issuer: &str, warnings: &mut Vec<String>) -> Result<Settings, ConfigError> {
+pub fn settings(
+    config: &Config,
+    issuer: &str,
+    protected: &[Protected],
+    warnings: &mut Vec<String>,
+) -> Result<Settings, ConfigError> {
     let own = &config.grant;
     for (key, value, longest) in [
         ("grant.code_ttl", own.code_ttl, Some(LONGEST_CODE)),
@@ -176,21 +193,23 @@ pub fn settings(config: &Config, issuer: &str, warnings: &mut Vec<String>) -> Re
         }
         resources.push(resource.clone());
     }
+    for own in protected {
+        if !resources.contains(&own.resource) {
+            resources.push(own.resource.clone());
+        }
+    }
     let algorithm = SigningAlgorithm::from_word(&own.signing.algorithm).ok_or_else(|| {
         let problem = format!("{:?} is no algorithm that is known here", own.signing.algorithm);
         ConfigError::setting("grant.signing.algorithm", problem, "write \"ES256\" or \"EdDSA\"")
     })?;
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let hashes_at_once = own.login.hashes_at_once.unwrap_or(cores);
-    if !(1..=MOST_HASHES).contains(&hashes_at_once) {
-        let mend = "write a number from 1 to 64; each takes a core and 19 MiB";
-        return Err(ConfigError::setting("grant.login.hashes_at_once", format!("is {hashes_at_once}"), mend));
-    }
+    let scopes = scopes(&own.scopes)?;
     let mut settings = Settings {
         issuer: issuer.to_owned(),
-        scopes: scopes(&own.scopes)?,
+        mcp: mcp(&own.mcp, &scopes)?,
+        scopes,
         resources,
-        aliases: aliases(&own.aliases)?,
+        aliases: aliases(&own.aliases, protected)?,
+        protected: protected.to_vec(),
         applications: BTreeMap::new(),
         code_ttl: own.code_ttl.0,
         access_token_ttl: own.access_token_ttl.0,
@@ -199,7 +218,7 @@ pub fn settings(config: &Config, issuer: &str, warnings: &mut Vec<String>) -> Re
         refresh_leeway: own.refresh_leeway.0,
         authorization_ttl: own.authorization_ttl.0,
         sign_in_ttl: own.sign_in_ttl.0,
-        login: LoginSettings { local: own.login.local, hashes_at_once },
+        login: login::settings(&own.login, warnings)?,
         signing: SigningSettings { algorithm, rotate_every: own.signing.rotate_every.0 },
         limits: Policies {
             login_account: own.limits.login_account.0,
@@ -208,6 +227,8 @@ pub fn settings(config: &Config, issuer: &str, warnings: &mut Vec<String>) -> Re
             client_address: own.limits.client_address.0,
             authorize: own.limits.authorize.0,
             introspect: own.limits.introspect.0,
+            register: own.limits.register.0,
+            document: own.limits.document.0,
         },
     };
     for (name, application) in &config.applications {
@@ -220,13 +241,17 @@ pub fn settings(config: &Config, issuer: &str, warnings: &mut Vec<String>) -> Re
     Ok(settings)
 }
 
-fn aliases(own: &BTreeMap<String, Endpoint>) -> Result<BTreeMap<String, Endpoint>, ConfigError> {
+fn aliases(
+    own: &BTreeMap<String, Endpoint>,
+    protected: &[Protected],
+) -> Result<BTreeMap<String, Endpoint>, ConfigError> {
     for path in own.keys() {
         let is_plain = path.len() <= 200
             && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
             && !path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
+        let is_protected = protected.iter().any(|own| path.starts_with(&own.path));
         let first = path.strip_prefix('/').and_then(|rest| rest.split('/').next());
-        if !is_plain || first.is_none_or(|first| TAKEN.contains(&first)) {
+        if !is_plain || is_protected || first.is_none_or(|first| TAKEN.contains(&first)) {
             let problem = format!("{path:?} can't be one");
             let mend =
                 "write a path that nothing else here has, such as \"/functions/v1/zapier-oauth-token\"";
@@ -234,6 +259,40 @@ fn aliases(own: &BTreeMap<String, Endpoint>) -> Result<BTreeMap<String, Endpoint
         }
     }
     Ok(own.clone())
+}
+
+fn mcp(own: &Mcp, known: &BTreeMap<String, ScopeText>) -> Result<McpSettings, ConfigError> {
+    let scopes = own.scopes.clone().unwrap_or_else(|| known.keys().cloned().collect());
+    if let Some(scope) = scopes.iter().find(|scope| !known.contains_key(*scope)) {
+        let mend = "name scopes of [grant.scopes]";
+        return Err(ConfigError::setting("grant.mcp.scopes", format!("{scope:?} is not there"), mend));
+    }
+    if own.unused_for.0 < SHORTEST_UNUSED {
+        let problem = "is shorter than an hour, in which a person may still be signing in";
+        return Err(ConfigError::setting("grant.mcp.unused_for", problem, "write \"1h\" or longer"));
+    }
+    if !(1..=MOST_UNUSED).contains(&own.max_unused) {
+        let mend = format!("write a number from 1 to {MOST_UNUSED}");
+        return Err(ConfigError::setting("grant.mcp.max_unused", format!("is {}", own.max_unused), mend));
+    }
+    let is_host = |host: &&String| {
+        !host.is_empty()
+            && host.len() <= 255
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.+_:[]".contains(&b))
+    };
+    if let Some(host) = own.redirect_hosts.iter().find(|host| !is_host(host)) {
+        let mend =
+            "write hosts such as \"claude.ai\" or \"127.0.0.1\", or schemes such as \"com.example.app\"";
+        return Err(ConfigError::setting("grant.mcp.redirect_hosts", format!("{host:?} is none"), mend));
+    }
+    Ok(McpSettings {
+        registration: own.enabled && own.registration,
+        documents: own.enabled && own.client_id_metadata_documents,
+        redirect_hosts: own.redirect_hosts.clone(),
+        scopes: Scopes::from(scopes),
+        unused_for: own.unused_for.0,
+        max_unused: own.max_unused,
+    })
 }
 
 fn scopes(words: &BTreeMap<String, ScopeWords>) -> Result<BTreeMap<String, ScopeText>, ConfigError> {

@@ -4,7 +4,8 @@
 //! - [`layers`]: the four layers become one table
 //! - [`secret`]: the one type of all secrets
 //! - [`groups`]: one app for all members of a group
-//! - [`mod@grant`]: our own authorization server, and who may ask it
+//! - [`mod@grant`]: our own authorization server, and who may ask it; [`login`]: who signs in there
+//! - [`protect`]: what we stand before
 //! - [`mod@mail`]: the mail server; [`mod@stripe`]: Stripe; [`mod@portal`]: what customers see
 //! - [`mod@duration`]: how durations are written
 
@@ -13,9 +14,11 @@ mod error;
 pub mod grant;
 pub mod groups;
 pub mod layers;
+pub mod login;
 pub mod mail;
 mod mistakes;
 pub mod portal;
+pub mod protect;
 pub mod secret;
 pub(crate) mod shown;
 pub mod stripe;
@@ -33,6 +36,7 @@ pub use groups::Group;
 pub use layers::{Flags, load};
 pub use mail::Mail;
 pub use portal::Portal;
+pub use protect::Protect;
 pub use secret::SecretSource;
 pub use stripe::Stripe;
 
@@ -65,6 +69,8 @@ pub struct Config {
     pub groups: BTreeMap<String, Group>,
     pub integrations: BTreeMap<String, Integration>,
     pub applications: BTreeMap<String, Application>,
+    #[serde(default)]
+    pub protect: Vec<Protect>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

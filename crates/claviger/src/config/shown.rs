@@ -11,13 +11,17 @@ const LITERAL: &str = "(literal, hidden)";
 const HIDDEN: &str = "(hidden)";
 
 /// Settings that are secrets; `*` is any name.
-const SECRETS: [&[&str]; 10] = [
+const SECRETS: [&[&str]; 14] = [
     &["key"],
     &["limit_store"],
     &["mail", "username"],
     &["mail", "password"],
     &["stripe", "secret_key"],
     &["stripe", "webhook_secrets"],
+    &["grant", "login", "gotrue", "api_key"],
+    &["grant", "login", "handoff", "secret"],
+    &["grant", "login", "http", "secret"],
+    &["grant", "login", "oidc", "*", "client_secret"],
     &["applications", "*", "client_secret"],
     &["applications", "*", "previous_client_secret"],
     &["groups", "*", "client_secret"],
