@@ -6,16 +6,21 @@ pub(crate) mod rig;
 mod api;
 mod bad_input;
 mod checklist;
+mod cimd;
 mod clients;
 mod consents;
+mod login;
 mod oidc;
 mod pages;
+mod protect;
 mod races;
 mod requirement_002;
 mod rfc6749;
 mod rfc6750;
 mod rfc7009;
 mod rfc7523;
+mod rfc7591;
+mod rfc7592;
 mod rfc7636;
 mod rfc7662;
 mod rfc8414;
@@ -23,6 +28,7 @@ mod rfc8707;
 mod rfc9068;
 mod rfc9126;
 mod rfc9207;
+mod rfc9728;
 
 /// Tells one test to both databases, each in a fresh one.
 macro_rules! on_both {

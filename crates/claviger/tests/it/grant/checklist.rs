@@ -341,14 +341,16 @@ async fn row_22_the_metadata_says_what_there_is() {
 
 #[tokio::test]
 async fn row_23_scripts_may_call_what_programs_call_and_not_the_authorization_endpoint() {
-    let rig = Rig::new().await;
+    let rig = Rig::open("").await;
     let script = [("origin", "https://spa.example"), ("access-control-request-method", "POST")];
     for path in [
         "/oauth/token",
         "/oauth/revoke",
         "/oauth/userinfo",
         "/oauth/jwks",
+        "/oauth/register",
         "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-protected-resource",
     ] {
         let preflight = rig.send(Method::OPTIONS, path, &script).await.expect(204);
         assert_eq!(preflight.header("access-control-allow-origin"), "*", "{path}");
@@ -471,6 +473,10 @@ async fn row_29_no_application_can_look_like_a_user() {
     for id in ["usr_0123456789abcdef0123456789abcdef", "usr_x", "https://app.example.com/client.json"] {
         assert!(grant.register(new(id), model::Actor::Operator).await.is_err(), "{id}");
     }
+    let open = Rig::open("").await;
+    let said = json!({"client_id": "usr_0123456789abcdef0123456789abcdef", "redirect_uris": [CALLBACK]});
+    let registered = open.registers(&said).await.expect(201).json();
+    assert!(text(&registered, "client_id").starts_with("app_"), "it chooses none");
     let lines = "[applications.robot]\nclient_id = \"robot\"\nclient_secret = \"app-secret-0123456789abcdef\"\n\
                  redirect_uris = []\ngrant_types = [\"client_credentials\"]\n";
     let rig = Rig::with_more(lines).await;

@@ -1,10 +1,13 @@
 //! OAuth clients that nobody here wrote, unmodified (`tests/foreign/clients`): what they need of an authorization server, they get.
 
 use grant::application::{NewApplication, plain, zapier};
-use model::{Actor, ApplicationSettings, ClientAuthentication, GrantType, Secret};
+use model::{Actor, ApplicationSettings, ClientAuthentication, Clock as _, GrantType, Secret};
 use serde_json::{Value, json};
 
-use super::rig::{EMAIL, PASSWORD, RESOURCE, Rig};
+use store::applications::{Application, Registrar};
+
+use super::rig::{EMAIL, PASSWORD, RESOURCE, Rig, claims};
+use crate::foreign::Foreign;
 use crate::harness::client;
 
 /// Nobody listens there: the scripts take what comes for it from the redirect.
@@ -132,4 +135,89 @@ async fn requests_oauthlib_connects_and_refreshes_by_itself() {
     }
     let zapier = json!({"client_id": "zapier", "client_secret": SECRET, "token_endpoint_auth_method": "client_secret_post"});
     run(&rig, "requests_oauthlib_client.py", json!({"client": zapier, "without_pkce": true})).await;
+}
+
+/// The server before an MCP server, and open to clients that nobody registered.
+async fn mcp_server() -> Option<(Rig, Foreign)> {
+    let mcp = Foreign::node("clients/mcp-server.mjs", &[])?;
+    let lines = format!(
+        "[[protect]]\npath = \"/protected/mcp\"\nupstream = \"{}\"\nscopes = [\"reports.read\"]\n\
+         [grant.mcp]\nenabled = true\n",
+        mcp.url
+    );
+    Some((Rig::with_more(&lines).await, mcp))
+}
+
+/// A client that is known by its document, which was read a moment ago: the SDK takes https alone.
+async fn read_document(rig: &Rig) -> &'static str {
+    const DOCUMENT: &str = "https://app.example/oauth/client.json";
+    let now = rig.world.clock.now();
+    let mut settings = plain("App", vec![REDIRECT_URI.parse().unwrap()]);
+    settings.authentication = ClientAuthentication::None;
+    settings.scopes = rig.world.server.app.grant.settings().all_scopes();
+    let application = Application {
+        client_id: DOCUMENT.parse().unwrap(),
+        settings,
+        secrets: Vec::new(),
+        registrar: Registrar::Document,
+        registration_token: None,
+        auth_method: None,
+        fresh_until: Some(now + std::time::Duration::from_hours(1)),
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    assert!(rig.world.server.app.store.applications.create(&application).await.unwrap());
+    DOCUMENT
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mcp_sdk_calls_a_protected_tool_however_its_client_became_known() {
+    let Some((rig, _mcp)) = mcp_server().await else { return };
+    register(&rig, "foreign-client_secret_basic", plain("Known", vec![REDIRECT_URI.parse().unwrap()])).await;
+    let document = read_document(&rig).await;
+    let url = rig.path("/protected/mcp");
+    for (how, more) in [
+        ("registered", json!({"client": own("client_secret_basic")})),
+        ("its document", json!({"client_metadata_url": document})),
+        ("by itself", json!({})),
+    ] {
+        let mut more = more;
+        more["server"] = json!(url);
+        // It asks for what the challenge and the resource's metadata name.
+        more["scope"] = Value::Null;
+        let seen = run(&rig, "mcp.mjs", more).await;
+        assert_eq!(seen["resource"], url, "{how}");
+        assert_eq!(seen["refreshed"], true, "{how}");
+        assert_eq!(seen["asked"], "reports.read", "{how}");
+        let identity = claims(seen["headers"]["claviger-identity"].as_str().unwrap());
+        assert_eq!(identity["email"], EMAIL, "{how}");
+        assert_eq!(seen["headers"]["authorization"], Value::Null, "{how}");
+        if how == "its document" {
+            assert_eq!(seen["client_id"], document);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_conformance_suite_of_mcp_passes() {
+    let Some((rig, _mcp)) = mcp_server().await else { return };
+    let mut settings = plain("Suite", vec!["http://127.0.0.1/callback".parse().unwrap()]);
+    settings.authentication = ClientAuthentication::None;
+    register(&rig, "suite", settings).await;
+    for resource in [Value::Null, json!(rig.path("/protected/mcp"))] {
+        let mut more = json!({"client": {"client_id": "suite"}});
+        if !resource.is_null() {
+            more["resource"] = resource;
+        }
+        let seen = run(&rig, "conformance.mjs", more).await;
+        let wanted = [
+            "authorization-code-grant",
+            "authorization-server-metadata",
+            "authorization-server-metadata-cimd",
+        ];
+        for check in wanted {
+            assert_eq!(seen["checks"][check], "SUCCESS", "{seen}");
+        }
+    }
 }

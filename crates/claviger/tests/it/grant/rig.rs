@@ -159,6 +159,13 @@ impl Rig {
         rig
     }
 
+    /// The same, and the server may reach these hosts too.
+    pub(crate) async fn reaching(hosts: &[&str], lines: &str) -> Self {
+        let rig = Self { world: World::reaching(hosts, &format!("{CONFIGURATION}{lines}")).await };
+        rig.add_user(EMAIL, &[]).await;
+        rig
+    }
+
     pub(crate) async fn on_postgresql() -> Option<Self> {
         Some(Self::on(Some(store::testing::fresh_postgres().await?), "").await)
     }
@@ -218,8 +225,19 @@ impl Rig {
         email: &str,
         team: Option<&str>,
     ) -> Url {
-        let mut next = self.authorize(browser, ask).await.expect(303).location();
-        for _ in 0..4 {
+        let next = self.authorize(browser, ask).await.expect(303).location();
+        self.go_on(browser, next, email, team).await
+    }
+
+    /// Signs in and agrees from here on, until the browser is sent elsewhere.
+    pub(crate) async fn go_on(
+        &self,
+        browser: &Browser,
+        mut next: Url,
+        email: &str,
+        team: Option<&str>,
+    ) -> Url {
+        for _ in 0..5 {
             if !next.as_str().starts_with(&self.world.url) {
                 return next;
             }
@@ -246,6 +264,24 @@ impl Rig {
     pub(crate) async fn code(&self, ask: &Ask) -> String {
         let back = self.agree(&Browser::new(), ask).await;
         parameter(&back, "code").unwrap_or_else(|| panic!("no code in {back}"))
+    }
+
+    /// A server where applications may come without the operator.
+    pub(crate) async fn open(lines: &str) -> Self {
+        Self::with_more(&format!("[grant.mcp]\nenabled = true\n{lines}")).await
+    }
+
+    /// Registers an application as it does that itself (RFC 7591).
+    pub(crate) async fn registers(&self, said: &Value) -> Answer {
+        self.json(Method::POST, "/oauth/register", None, said).await
+    }
+
+    /// Sends JSON, with a token where there is one.
+    pub(crate) async fn json(&self, method: Method, path: &str, token: Option<&str>, said: &Value) -> Answer {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("accept", "application/json"), ("content-type", "application/json")];
+        headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        Browser::new().send(method, &self.path(path), &headers, Bytes::from(said.to_string())).await
     }
 
     /// Posts a form to an endpoint that applications call.
