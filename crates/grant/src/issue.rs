@@ -145,7 +145,7 @@ impl Grant {
         if let Some(team) = &record.team {
             claims.insert("team".to_owned(), team.as_str().into());
         }
-        self.sign("at+jwt", &Value::Object(claims)).await
+        Ok(self.signing_key().await?.sign("at+jwt", &Value::Object(claims)))
     }
 
     /// What a token without resource is good for is the product itself; the issuer stands for it.
@@ -176,14 +176,12 @@ impl Grant {
         if let Some(auth_time) = known_time(family.auth_time) {
             claims.insert("auth_time".to_owned(), seconds(auth_time).into());
         }
-        claims.insert(
-            "at_hash".to_owned(),
-            self.parts.settings.signing.algorithm.half_hash(access_token).into(),
-        );
+        let key = self.signing_key().await?;
+        claims.insert("at_hash".to_owned(), key.algorithm().half_hash(access_token).into());
         if let Some(nonce) = nonce {
             claims.insert("nonce".to_owned(), nonce.into());
         }
-        self.sign("JWT", &Value::Object(claims)).await
+        Ok(key.sign("JWT", &Value::Object(claims)))
     }
 
     /// What is told about a person, as far as the scopes go (OpenID Connect Core §5.4). An application that does not speak OpenID

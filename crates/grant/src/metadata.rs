@@ -44,7 +44,7 @@ impl Grant {
         add("authorization_response_iss_parameter_supported", true.into());
         add("require_pushed_authorization_requests", false.into());
         add("subject_types_supported", json!(["public"]));
-        add("id_token_signing_alg_values_supported", json!([self.parts.settings.signing.algorithm.word()]));
+        add("id_token_signing_alg_values_supported", json!(self.signing_algorithms()));
         add(
             "claims_supported",
             json!(["sub", "id", "email", "name", "team", "auth_time", "nonce", "at_hash"]),

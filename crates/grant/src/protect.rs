@@ -116,6 +116,6 @@ impl Grant {
                 add("name", name.into());
             }
         }
-        Ok(Secret::new(self.sign(IDENTITY, &Value::Object(claims)).await?))
+        Ok(Secret::new(self.signing_key().await?.sign(IDENTITY, &Value::Object(claims))))
     }
 }

@@ -5,10 +5,11 @@
 //! made ──── published, does not sign yet ──── signs ──── another signs ──── published still ──── gone
 //! ```
 //!
-//! Any replica may make the next key; one statement decides which one it is.
+//! Any replica may make the next key; one statement decides which one it is. Another algorithm comes in the same way: its first key
+//! takes the place of the newest one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,38 +50,52 @@ pub trait Seal: Send + Sync {
 
 /// The keys as they were read last.
 #[derive(Default)]
-pub(crate) struct Ring(Mutex<Option<Read>>);
+pub(crate) struct Ring(Mutex<Known>);
 
-#[derive(Clone)]
-struct Read {
-    at: Timestamp,
-    rows: Arc<Vec<SigningKeyRow>>,
+#[derive(Default)]
+struct Known {
+    read: Option<(Timestamp, Rows)>,
     opened: BTreeMap<SigningKeyId, Arc<SigningKey>>,
+    /// Counts what this process has changed: what was read before a change is not kept after it.
+    changes: u64,
 }
+
+type Rows = Arc<Vec<SigningKeyRow>>;
 
 impl Grant {
     /// The key set (RFC 7517 §5) that resource servers and clients read.
     pub async fn jwks(&self) -> Result<Value> {
         let now = self.now();
-        let rows = self.rows(now).await?;
+        let rows = self.signing_keys(now).await?;
         let keys: Vec<&Value> =
             rows.iter().filter(|row| is_published(row, now)).map(|row| &row.public_key).collect();
         Ok(json!({ "keys": keys }))
     }
 
-    /// Signs claims with the key that signs now.
-    pub(crate) async fn sign(&self, typ: &str, claims: &Value) -> Result<String> {
-        Ok(self.signing_key().await?.sign(typ, claims))
+    /// How ID tokens may be signed for now: by the operator's choice, and by keys that were made before it.
+    pub(crate) fn signing_algorithms(&self) -> Vec<String> {
+        let now = self.now();
+        let mut algorithms = vec![self.parts.settings.signing.algorithm.word().to_owned()];
+        for row in self.known().read.iter().flat_map(|(_, rows)| rows.iter()) {
+            if is_published(row, now) && !algorithms.contains(&row.algorithm) {
+                algorithms.push(row.algorithm.clone());
+            }
+        }
+        algorithms
     }
 
     /// Makes the next key where it is time, and forgets keys that nothing is good by.
     pub async fn rotate_signing_keys(&self) -> Result<()> {
         let now = self.now();
-        let rows = self.store().signing_keys.list().await?;
-        if let Some(newest) = self.newest(&rows)
-            && now.since(newest.created_at) >= self.parts.settings.signing.rotate_every
-        {
-            self.make_key(Some(newest), now).await?;
+        let settings = &self.parts.settings.signing;
+        let rows = self.read(now).await?;
+        if let Some(newest) = rows.last() {
+            let is_old = now.since(newest.created_at) >= settings.rotate_every;
+            // Replicas that do not agree on one take turns, and no faster than keys come to sign.
+            let is_of_another = newest.algorithm != settings.algorithm.word() && newest.signs_from <= now;
+            if is_old || is_of_another {
+                self.make_key(Some(newest), now).await?;
+            }
         }
         if self.store().signing_keys.sweep(now).await? > 0 {
             self.forget();
@@ -88,66 +103,73 @@ impl Grant {
         Ok(())
     }
 
-    async fn signing_key(&self) -> Result<Arc<SigningKey>> {
+    /// The key that signs now.
+    pub(crate) async fn signing_key(&self) -> Result<Arc<SigningKey>> {
         let now = self.now();
-        let mut rows = self.rows(now).await?;
-        if self.newest(&rows).is_none() {
-            self.make_key(None, now).await?;
-            rows = self.rows(now).await?;
-        }
-        let own = |row: &&SigningKeyRow| row.algorithm == self.parts.settings.signing.algorithm.word();
-        let signs = rows.iter().rev().filter(own).find(|row| row.signs_from <= now);
+        let rows = self.signing_keys(now).await?;
         // The very first key has nobody before it who could sign meanwhile.
-        let row =
-            signs.or_else(|| rows.iter().find(own)).ok_or_else(|| Error::Keys("there is none".into()))?;
-        if let Some(key) = self.opened(row.id) {
-            return Ok(key);
+        let row = rows.iter().rev().find(|row| row.signs_from <= now).or(rows.first());
+        let row = row.ok_or_else(|| Error::Keys("there is none".into()))?;
+        if let Some(key) = self.known().opened.get(&row.id) {
+            return Ok(Arc::clone(key));
         }
+        let algorithm = SigningAlgorithm::from_word(&row.algorithm)
+            .ok_or_else(|| Error::Keys(format!("nobody here signs by {:?}", row.algorithm).into()))?;
         let secret = self.parts.seal.open(row.id, &row.private_key).await?;
-        let key = SigningKey::new(row.id, self.parts.settings.signing.algorithm, &secret);
+        let key = SigningKey::new(row.id, algorithm, &secret);
         let key = Arc::new(key.map_err(|error| Error::Keys(error.into()))?);
-        let mut ring = self.signing.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(read) = ring.as_mut() {
-            read.opened.insert(row.id, Arc::clone(&key));
-        }
+        self.known().opened.insert(row.id, Arc::clone(&key));
         Ok(key)
     }
 
-    fn opened(&self, id: SigningKeyId) -> Option<Arc<SigningKey>> {
-        let ring = self.signing.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.as_ref().and_then(|read| read.opened.get(&id).cloned())
-    }
-
-    /// The newest key of the algorithm that signs.
-    fn newest<'a>(&self, rows: &'a [SigningKeyRow]) -> Option<&'a SigningKeyRow> {
-        rows.iter().rev().find(|row| row.algorithm == self.parts.settings.signing.algorithm.word())
-    }
-
-    /// The keys, oldest first, as they were a short while ago at most.
-    async fn rows(&self, now: Timestamp) -> Result<Arc<Vec<SigningKeyRow>>> {
-        {
-            let ring = self.signing.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(read) = ring.as_ref().filter(|read| now.since(read.at) < READ_AGAIN && read.at <= now)
-            {
-                return Ok(Arc::clone(&read.rows));
-            }
+    /// The keys, of which there is one at least, in the order in which they end.
+    async fn signing_keys(&self, now: Timestamp) -> Result<Rows> {
+        let rows = self.rows(now).await?;
+        if !rows.is_empty() {
+            return Ok(rows);
         }
+        self.make_key(None, now).await?;
+        self.rows(now).await
+    }
+
+    /// The keys as they were a short while ago at most.
+    async fn rows(&self, now: Timestamp) -> Result<Rows> {
+        if let Some((at, rows)) = &self.known().read
+            && *at <= now
+            && now.since(*at) < READ_AGAIN
+        {
+            return Ok(Arc::clone(rows));
+        }
+        self.read(now).await
+    }
+
+    async fn read(&self, now: Timestamp) -> Result<Rows> {
+        let changes = self.known().changes;
         let rows = Arc::new(self.store().signing_keys.list().await?);
-        let mut ring = self.signing.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut opened = ring.take().map(|read| read.opened).unwrap_or_default();
-        opened.retain(|id, _| rows.iter().any(|row| row.id == *id));
-        *ring = Some(Read { at: now, rows: Arc::clone(&rows), opened });
+        let mut known = self.known();
+        if known.changes == changes {
+            known.opened.retain(|id, _| rows.iter().any(|row| row.id == *id));
+            known.read = Some((now, Arc::clone(&rows)));
+        }
         Ok(rows)
     }
 
     fn forget(&self) {
-        *self.signing.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut known = self.known();
+        known.read = None;
+        known.changes += 1;
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.signing.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn make_key(&self, newest: Option<&SigningKeyRow>, now: Timestamp) -> Result<()> {
         let algorithm = self.parts.settings.signing.algorithm;
         let id: SigningKeyId = vault::random::id();
-        let secret = algorithm.generate();
+        let secret = tokio::task::spawn_blocking(move || algorithm.generate())
+            .await
+            .map_err(|error| Error::Keys(error.into()))?;
         let key = SigningKey::new(id, algorithm, &secret).map_err(|error| Error::Keys(error.into()))?;
         let signs_from = if newest.is_some() { now + PUBLISHED_BEFORE } else { now };
         let row = SigningKeyRow {

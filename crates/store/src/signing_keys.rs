@@ -12,7 +12,7 @@ use crate::Result;
 pub struct SigningKeyRow {
     /// Its `kid`; the private key is sealed to it.
     pub id: SigningKeyId,
-    /// `EdDSA` or `ES256` (RFC 7518 §3.1, RFC 8037 §3.1).
+    /// `RS256`, `ES256` or `EdDSA` (RFC 7518 §3.1, RFC 8037 §3.1).
     pub algorithm: String,
     /// The private key.
     pub private_key: Sealed<SigningKeySecret>,
@@ -22,7 +22,7 @@ pub struct SigningKeyRow {
     pub created_at: Timestamp,
     /// From when on it signs: late enough that everybody has read the key set again.
     pub signs_from: Timestamp,
-    /// From when on nothing that it has signed is good any more; `None` while it is the newest of its algorithm.
+    /// From when on nothing that it has signed is good any more; `None` while it is the newest.
     pub published_until: Option<Timestamp>,
 }
 
@@ -32,7 +32,7 @@ pub trait SigningKeys: Send + Sync {
     /// All keys, in the order in which they end: oldest first, and the newest last, whatever the clocks said of those who made
     /// them.
     async fn list(&self) -> Result<Vec<SigningKeyRow>>;
-    /// Adds a key as the newest of its algorithm if that is still `newest` (`None`: there is none), and gives that one an end.
+    /// Adds a key as the newest if that is still `newest` (`None`: there is none), and gives that one an end.
     /// Of any number of callers one gets `true`.
     async fn add(
         &self,

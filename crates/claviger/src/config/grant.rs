@@ -200,7 +200,7 @@ pub fn settings(
     }
     let algorithm = SigningAlgorithm::from_word(&own.signing.algorithm).ok_or_else(|| {
         let problem = format!("{:?} is no algorithm that is known here", own.signing.algorithm);
-        ConfigError::setting("grant.signing.algorithm", problem, "write \"ES256\" or \"EdDSA\"")
+        ConfigError::setting("grant.signing.algorithm", problem, "write \"RS256\", \"ES256\" or \"EdDSA\"")
     })?;
     let scopes = scopes(&own.scopes)?;
     let mut settings = Settings {

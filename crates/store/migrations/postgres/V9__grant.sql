@@ -194,4 +194,4 @@ CREATE TABLE signing_keys (
 );
 
 -- Of those that make the next one at once, one does.
-CREATE UNIQUE INDEX signing_keys_newest ON signing_keys (algorithm) WHERE published_until IS NULL;
+CREATE UNIQUE INDEX signing_keys_newest ON signing_keys ((published_until IS NULL)) WHERE published_until IS NULL;

@@ -7,18 +7,17 @@ use crate::rows::signing_keys::{newest_values, signing_key, signing_key_columns}
 use crate::signing_keys::{SigningKeyRow, SigningKeys};
 use crate::value::Value;
 
-/// The newest have no end.
+/// The newest has no end.
 const LIST: &str = concat!(
     "SELECT ",
     signing_key_columns!(),
     " FROM signing_keys ORDER BY COALESCE(published_until, 9223372036854775807), created_at, id"
 );
-const END: &str = "UPDATE signing_keys SET published_until = ?3 \
-    WHERE id = ?1 AND algorithm = ?2 AND published_until IS NULL";
+const END: &str = "UPDATE signing_keys SET published_until = ?2 WHERE id = ?1 AND published_until IS NULL";
 const ADD: &str = concat!(
     "INSERT INTO signing_keys (",
     signing_key_columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (algorithm) WHERE published_until IS NULL DO NOTHING"
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING"
 );
 const SWEEP: &str = "DELETE FROM signing_keys WHERE published_until < ?1";
 
@@ -35,7 +34,7 @@ impl SigningKeys for Sqlite {
         others_until: Timestamp,
     ) -> Result<bool> {
         let values = newest_values(key)?;
-        let end = newest.map(|newest| [Value::word(newest), values[1].clone(), others_until.into()]);
+        let end = newest.map(|newest| [Value::word(newest), others_until.into()]);
         self.writer
             .write(&[], move |database| {
                 if let Some(end) = &end

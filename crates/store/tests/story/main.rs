@@ -174,7 +174,7 @@ told! {
         a_new_password_signs_out_everywhere, who_is_disabled_is_signed_out_and_stays_so,
         nothing_is_redeemed_or_rotated_past_what_ends_all,
         nobody_signs_in_beside_being_disabled, the_sweep_takes_the_sign_ins_that_ended_first_and_no_more;
-    signing_keys: a_signing_key_reads_back_as_it_was_written, a_key_takes_the_place_of_the_newest_of_its_algorithm,
+    signing_keys: a_signing_key_reads_back_as_it_was_written, a_key_takes_the_place_of_the_newest,
         of_many_that_make_the_next_key_at_once_one_does, the_sweep_takes_the_keys_that_nothing_is_good_by;
     keys: of_many_that_add_a_version_at_once_one_does, all_keys_are_wrapped_anew_or_none,
         a_key_that_is_added_while_all_are_wrapped_anew_is_not_left_behind, the_newest_key_is_never_retired,

@@ -7,11 +7,12 @@ use model::{AccessTokenFormat, ApplicationSettings, GrantType};
 use serde_json::{Value, json};
 
 use super::on_both;
-use super::rig::{Ask, EMAIL, OTHER_RESOURCE, RESOURCE, Rig, SECRET, claims, header, text};
+use super::rig::{ALGORITHMS, Ask, EMAIL, OTHER_RESOURCE, RESOURCE, Rig, SECRET, claims, header, text};
 use crate::harness::Browser;
 use crate::harness::browser::parameter;
 
 const DAY: Duration = Duration::from_hours(24);
+const PATH: &str = "/.well-known/oauth-authorization-server";
 
 /// A server, and an application `jwt` that is like `app` but for the look of its tokens, and may act for itself.
 async fn rig() -> Rig {
@@ -48,7 +49,7 @@ async fn published(rig: &Rig) -> Vec<Value> {
 
 #[tokio::test]
 async fn rfc9068_2_1_a_token_is_signed_asymmetrically_and_says_what_it_is() {
-    for (lines, algorithm) in [("", "ES256"), ("[grant.signing]\nalgorithm = \"EdDSA\"\n", "EdDSA")] {
+    for (lines, algorithm) in ALGORITHMS {
         let rig = with(lines).await;
         let token = access_token(&rig, &Ask::of("jwt")).await;
         let verified = rig.verified(&token).await;
@@ -57,6 +58,12 @@ async fn rfc9068_2_1_a_token_is_signed_asymmetrically_and_says_what_it_is() {
         let metadata = rig.metadata().await;
         assert_eq!(metadata["id_token_signing_alg_values_supported"], json!([algorithm]));
     }
+}
+
+#[tokio::test]
+async fn rfc9068_2_1_rs256_is_among_the_algorithms_and_the_one_that_signs_where_nobody_chose() {
+    let rig = rig().await;
+    assert_eq!(header(&own_token(&rig).await)["alg"], "RS256");
 }
 
 #[tokio::test]
@@ -159,8 +166,8 @@ async fn rfc9068_4_resource_servers_find_the_keys_by_the_metadata() {
     let answer = rig.send(Method::GET, path, &[]).await.expect(200);
     assert_eq!(answer.header("content-type"), "application/json");
     for key in answer.json()["keys"].as_array().unwrap() {
-        assert_eq!((&key["use"], &key["alg"], &key["kty"]), (&"sig".into(), &"ES256".into(), &"EC".into()));
-        assert!(key.get("d").is_none(), "{key}");
+        assert_eq!((&key["use"], &key["alg"], &key["kty"]), (&"sig".into(), &"RS256".into(), &"RSA".into()));
+        assert!(["d", "p", "q"].iter().all(|private| key.get(private).is_none()), "{key}");
     }
 }
 
@@ -232,22 +239,52 @@ async fn keys_rotate_and_what_they_have_signed_verifies_as_long_as_it_is_good() 
     assert_eq!(header(&own_token(&rig).await)["kid"], second);
 }
 
+/// A key of another algorithm comes as any next key does.
 #[tokio::test]
-async fn another_algorithm_signs_from_the_next_start_and_what_the_old_key_has_signed_stays_good() {
+async fn another_algorithm_is_published_before_it_signs_and_the_old_key_goes_in_the_end() {
     let rig = rig().await;
     let old = own_token(&rig).await;
     let lines = "[grant.signing]\nalgorithm = \"EdDSA\"\n[grant]\n";
     let (replica, url) = rig.world.beside("[grant]\n", lines).await.unwrap();
     let fields = [("grant_type", "client_credentials"), ("client_id", "jwt"), ("client_secret", SECRET)];
-    let answer = Browser::new().bare_form(format!("{url}/oauth/token"), &fields).await.expect(200);
-    let new = text(&answer.json(), "access_token").to_owned();
+    let token = async || {
+        let answer = Browser::new().bare_form(format!("{url}/oauth/token"), &fields).await.expect(200);
+        text(&answer.json(), "access_token").to_owned()
+    };
+    let read = async |path: &str| Browser::new().get(format!("{url}{path}")).await.expect(200).json();
+    let algorithms = async || read(PATH).await["id_token_signing_alg_values_supported"].clone();
+    let grant = &replica.app.grant;
+    for _ in 0..3 {
+        grant.rotate_signing_keys().await.unwrap();
+    }
+    assert_eq!(published(&rig).await.len(), 1, "what is known to the other one is asked for again later");
+    assert_eq!(header(&token().await)["alg"], "RS256");
+    assert_eq!(algorithms().await, json!(["EdDSA", "RS256"]));
+    let both = read("/oauth/jwks").await;
+    assert_eq!(both["keys"].as_array().unwrap().len(), 2, "{both}");
+
+    rig.world.pass(Duration::from_mins(15));
+    let new = token().await;
     assert_eq!(header(&new)["alg"], "EdDSA");
-    let keys = Browser::new().get(format!("{url}/oauth/jwks")).await.expect(200).json();
-    let keys = vault::KeySet::new(&keys).unwrap();
+    assert_eq!(header(&own_token(&rig).await)["alg"], "EdDSA", "whatever a replica has been told");
+    let keys = vault::KeySet::new(&both).unwrap();
     for token in [&old, &new] {
         vault::jws::verify(token, &keys).unwrap();
     }
+
+    rig.world.pass(DAY + Duration::from_mins(5));
+    grant.rotate_signing_keys().await.unwrap();
+    assert_eq!(published(&rig).await, [header(&new)["kid"].clone()]);
+    assert_eq!(algorithms().await, json!(["EdDSA"]));
     replica.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_set_that_nobody_has_signed_by_is_not_empty() {
+    let rig = rig().await;
+    let first = published(&rig).await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(header(&own_token(&rig).await)["kid"], first[0]);
 }
 
 on_both! {

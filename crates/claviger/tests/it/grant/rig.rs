@@ -14,6 +14,13 @@ use crate::harness::browser::parameter;
 use crate::harness::{Answer, Browser, World};
 
 /// Where answers go; nobody listens there.
+/// The algorithms that can sign, each with the lines that choose it.
+pub(crate) const ALGORITHMS: [(&str, &str); 3] = [
+    ("", "RS256"),
+    ("[grant.signing]\nalgorithm = \"ES256\"\n", "ES256"),
+    ("[grant.signing]\nalgorithm = \"EdDSA\"\n", "EdDSA"),
+];
+
 pub(crate) const CALLBACK: &str = "https://app.example.com/callback";
 pub(crate) const LOOPBACK: &str = "http://127.0.0.1:8976/callback";
 pub(crate) const ZAPIER: &str = "https://zapier.com/dashboard/auth/oauth/return/App235737CLIAPI/";

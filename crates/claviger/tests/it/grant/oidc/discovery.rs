@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{id_claims, openid};
-use crate::grant::rig::Rig;
+use crate::grant::rig::{ALGORITHMS, Rig};
 
 const PATH: &str = "/.well-known/openid-configuration";
 
@@ -26,7 +26,7 @@ async fn oidc_discovery_3_what_is_required_is_there() {
 
 #[tokio::test]
 async fn oidc_discovery_3_the_algorithms_of_id_tokens_are_those_that_sign_and_never_none() {
-    for (lines, algorithm) in [("", "ES256"), ("[grant.signing]\nalgorithm = \"EdDSA\"\n", "EdDSA")] {
+    for (lines, algorithm) in ALGORITHMS {
         let rig = Rig::with(lines).await;
         assert_eq!(document(&rig).await["id_token_signing_alg_values_supported"], json!([algorithm]));
     }

@@ -9,7 +9,7 @@ use model::Actor;
 use serde_json::json;
 
 use super::{id_claims, openid};
-use crate::grant::rig::{Ask, EMAIL, Rig, error, header, text};
+use crate::grant::rig::{ALGORITHMS, Ask, EMAIL, Rig, error, header, text};
 use crate::harness::Browser;
 use crate::harness::browser::parameter;
 
@@ -51,7 +51,7 @@ async fn oidc_core_2_a_subject_is_short_ascii_and_never_another_persons() {
 
 #[tokio::test]
 async fn oidc_core_2_it_is_signed_by_a_key_that_is_published() {
-    for (lines, algorithm) in [("", "ES256"), ("[grant.signing]\nalgorithm = \"EdDSA\"\n", "EdDSA")] {
+    for (lines, algorithm) in ALGORITHMS {
         let rig = Rig::with(lines).await;
         let tokens = rig.tokens_for("app", &openid()).await;
         id_claims(&rig, &tokens).await;
@@ -112,9 +112,8 @@ async fn oidc_core_3_1_3_4_an_error_is_that_of_rfc_6749() {
 
 #[tokio::test]
 async fn oidc_core_3_1_3_6_at_hash_is_half_of_the_access_tokens_hash() {
-    for (lines, function) in
-        [("", &digest::SHA256), ("[grant.signing]\nalgorithm = \"EdDSA\"\n", &digest::SHA512)]
-    {
+    for (lines, algorithm) in ALGORITHMS {
+        let function = if algorithm == "EdDSA" { &digest::SHA512 } else { &digest::SHA256 };
         let rig = Rig::with(lines).await;
         let tokens = rig.tokens_for("app", &openid()).await;
         let hash = digest::digest(function, text(&tokens, "access_token").as_bytes());
