@@ -35,6 +35,8 @@ const FINISH_ROTATION_EVERY: Duration = Duration::from_mins(30);
 const SWEEP_GRANT_EVERY: Duration = Duration::from_mins(1);
 /// How often it is looked whether it is time for another signing key.
 const SIGNING_KEYS_EVERY: Duration = Duration::from_mins(10);
+/// How often it is looked whether the tokens are good that requests are under way by.
+const END_STREAMS_EVERY: Duration = Duration::from_secs(10);
 /// How often grants that end are looked for.
 const WARN_EVERY: Duration = Duration::from_hours(1);
 
@@ -67,10 +69,11 @@ enum Job {
     FinishRotation,
     SweepGrant,
     SigningKeys,
+    EndStreams,
 }
 
 impl Job {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::SweepAttempts,
         Self::SweepPortal,
         Self::Refresh,
@@ -84,6 +87,7 @@ impl Job {
         Self::FinishRotation,
         Self::SweepGrant,
         Self::SigningKeys,
+        Self::EndStreams,
     ];
 
     const fn period(self) -> Duration {
@@ -100,6 +104,7 @@ impl Job {
             Self::FinishRotation => FINISH_ROTATION_EVERY,
             Self::SweepGrant => SWEEP_GRANT_EVERY,
             Self::SigningKeys => SIGNING_KEYS_EVERY,
+            Self::EndStreams => END_STREAMS_EVERY,
         }
     }
 
@@ -161,6 +166,9 @@ impl Job {
             }
             Self::SigningKeys => {
                 told("signing_keys.rotation_failed", app.grant.rotate_signing_keys().await);
+            }
+            Self::EndStreams => {
+                told("protect.look_failed", app.end_streams().await);
             }
         }
     }

@@ -595,6 +595,7 @@ fn put_together(
             connect.revocation_metrics().register(registry);
         }),
         demo,
+        streams: Arc::default(),
         stopping: AtomicBool::new(false),
     });
     let mark = Arc::new(TrailMark::new(&config.data_dir, options.writer));

@@ -51,8 +51,6 @@ pub struct Client {
     pub registrar: Registrar,
     /// What it may do.
     pub settings: ApplicationSettings,
-    /// When it was last changed; `None` for one of the configuration file.
-    pub(crate) changed_at: Option<Timestamp>,
     /// Its secrets that are good now, by their hashes.
     pub(crate) secrets: Vec<TokenHash>,
 }
@@ -145,23 +143,18 @@ impl Client {
         self.secrets.contains(&hash)
     }
 
-    /// Whether whoever comes by this address may be anybody: the application can't prove who it is, and the address is not one
-    /// that only its owner can answer at (RFC 8252 §8.6). Where the operator has not looked at it, one of the two is enough.
-    pub fn may_be_anybody(&self, redirect_uri: &str) -> bool {
+    /// Whether people are asked every time it comes by this address, though they agreed before: the application can't prove who it
+    /// is, and the address is not one that only its owner can answer at (RFC 8252 §8.6). One that the operator has not looked at may
+    /// change itself, and with that who is answered, as often as it likes.
+    pub fn is_asked_about_every_time(&self, redirect_uri: &str) -> bool {
         let own = self.settings.redirect_uris.iter().find(|own| own.admits(redirect_uri));
-        let (unproven, native) = (self.settings.is_public(), own.is_none_or(RedirectUri::is_native));
-        if self.is_looked_at() { unproven && native } else { unproven || native }
+        let may_be_anybody = self.settings.is_public() && own.is_none_or(RedirectUri::is_native);
+        may_be_anybody || !self.is_looked_at()
     }
 
     /// Whether the operator has registered it.
     pub(crate) fn is_looked_at(&self) -> bool {
         self.registrar == Registrar::Operator
-    }
-
-    /// Whether it is still what it was then, as far as that matters to whoever agreed: nobody looks at what an application changes
-    /// about itself, such as where answers go and which keys prove who it is.
-    pub(crate) fn is_as_it_was(&self, then: Timestamp) -> bool {
-        self.is_looked_at() || self.changed_at.is_none_or(|changed| changed <= then)
     }
 
     /// Its access tokens' life.
@@ -195,31 +188,22 @@ impl Grant {
         let Ok(id) = id.parse::<ClientId>() else { return Ok(None) };
         if let Some(configured) = self.parts.settings.applications.get(id.as_str()) {
             let Configured { settings, secrets } = configured.clone();
-            return Ok(Some(Client {
-                id,
-                registrar: Registrar::Operator,
-                settings,
-                changed_at: None,
-                secrets,
-            }));
+            return Ok(Some(Client { id, registrar: Registrar::Operator, settings, secrets }));
         }
         let Some(row) = self.store().applications.get(&id).await? else { return Ok(None) };
-        // What the operator does not take any more is unknown, with all that it was given.
-        if row.registrar == Registrar::Document && !self.parts.settings.mcp.documents {
-            return Ok(None);
-        }
-        Ok(Some(self.client_of(row)))
+        // What the operator does not take any more is unknown: it gets nothing more, and what it has ends by itself.
+        let mcp = &self.parts.settings.mcp;
+        let is_taken = match row.registrar {
+            Registrar::Operator => true,
+            Registrar::Itself => mcp.enabled,
+            Registrar::Document => mcp.documents,
+        };
+        Ok(is_taken.then(|| self.client_of(row)))
     }
 
     pub(crate) fn client_of(&self, row: Application) -> Client {
         let secrets = live_secrets(&row.secrets, self.now());
-        Client {
-            id: row.client_id,
-            registrar: row.registrar,
-            settings: row.settings,
-            changed_at: Some(row.updated_at),
-            secrets,
-        }
+        Client { id: row.client_id, registrar: row.registrar, settings: row.settings, secrets }
     }
 
     /// Registers an application.

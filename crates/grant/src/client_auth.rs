@@ -57,7 +57,7 @@ impl Grant {
         let known = self.client_that_proves(&id, request.address).await?;
         let is_known = known.is_some();
         let proved = match known {
-            Some(client) => self.prove(client, proof).await?,
+            Some(client) => self.prove(client, proof, request.address).await?,
             None => Err("unknown_client"),
         };
         match proved {
@@ -91,12 +91,17 @@ impl Grant {
         Ok(client)
     }
 
-    async fn prove(&self, client: Client, proof: Proof) -> Result<std::result::Result<Client, &'static str>> {
+    async fn prove(
+        &self,
+        client: Client,
+        proof: Proof,
+        address: &str,
+    ) -> Result<std::result::Result<Client, &'static str>> {
         Ok(match (client.settings.authentication, proof) {
             (ClientAuthentication::Secret, Proof::Secret(secret)) if client.has_secret(&secret) => Ok(client),
             (ClientAuthentication::Secret, Proof::Secret(_)) => Err("wrong_secret"),
             (ClientAuthentication::PrivateKeyJwt, Proof::Assertion(assertion)) => {
-                self.check_assertion(&client, &assertion).await?.map(|()| client)
+                self.check_assertion(&client, &assertion, address).await?.map(|()| client)
             }
             (ClientAuthentication::None, Proof::Nothing) => Ok(client),
             _ => Err("wrong_method"),
@@ -109,6 +114,7 @@ impl Grant {
         &self,
         client: &Client,
         assertion: &str,
+        address: &str,
     ) -> Result<std::result::Result<(), &'static str>> {
         let Some(jwks) = &client.settings.jwks else { return Ok(Err("no_keys")) };
         let Ok(keys) = KeySet::new(jwks) else { return Ok(Err("no_keys")) };
@@ -143,6 +149,10 @@ impl Grant {
             return Ok(Err("not_yet"));
         }
         let Some(jti) = claims["jti"].as_str().filter(|jti| !jti.is_empty()) else { return Ok(Err("no_id")) };
+        if !client.is_looked_at() {
+            // Anybody can have one, and each assertion is kept until it ends.
+            self.limit_assertions(address)?;
+        }
         let hash = TokenHash::of(&format!("{} {jti}", client.id));
         let is_first = self.store().applications.spend_assertion(&client.id, &hash, ends + SKEW).await?;
         Ok(if is_first { Ok(()) } else { Err("replayed") })

@@ -155,6 +155,10 @@ impl Grant {
             return Ok(self.client_of(row));
         }
         self.limit_documents(from)?;
+        // A stranger says where we read, and their server how long that takes.
+        let Ok(_room) = self.reading.try_acquire() else {
+            return Err(Error::NotNow { what: "the application's document" });
+        };
         let read = self.read_document(&id, url).await;
         self.flights.land(&id);
         match read {
@@ -224,7 +228,7 @@ impl Grant {
             let is_kept = if let Some(before) = before {
                 row.revision = before.revision + 1;
                 row.created_at = before.created_at;
-                // Whoever agreed before is asked again only where it says something else by now.
+                // It has changed only where it says something else by now.
                 row.updated_at = if row.settings == before.settings { before.updated_at } else { read_at };
                 applications.replace(&row).await?
             } else {

@@ -116,7 +116,7 @@ impl Settings {
         }
         let name = match text(said, "client_name")?.map(str::trim) {
             Some(name) => name.to_owned(),
-            None => redirect_uris.first().map(|uri| uri.host().to_owned()).unwrap_or_default(),
+            None => redirect_uris.first().map(|uri| uri.place().to_owned()).unwrap_or_default(),
         };
         let homepage = text(said, "client_uri")?.filter(|uri| uri.starts_with("https://"));
         let settings = ApplicationSettings {

@@ -133,6 +133,12 @@ impl Grant {
         let_through(self.counters.arrivals.count(&asked, self.now()))
     }
 
+    /// An assertion of an application that nobody has looked at. As often as it may begin, it may go on.
+    pub(crate) fn limit_assertions(&self, address: &str) -> Result<()> {
+        let asked = [(self.counter("assertion", &[address]), self.parts.settings.limits.authorize)];
+        let_through(self.counters.arrivals.count(&asked, self.now()))
+    }
+
     /// An introspection.
     pub(crate) fn limit_introspection(&self, client_id: &str) -> Result<()> {
         let asked = [(self.counter("introspect", &[client_id]), self.parts.settings.limits.introspect)];

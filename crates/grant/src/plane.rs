@@ -18,6 +18,9 @@ use crate::login::LoginSettings;
 use crate::protect::Protected;
 use crate::signing::{Seal, SigningSettings};
 
+/// How many documents of applications are read at once.
+const DOCUMENTS_AT_ONCE: usize = 32;
+
 /// What the operator decided about the grant plane.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -72,11 +75,13 @@ pub enum Endpoint {
 /// What applications may do that come without the operator, as those of the Model Context Protocol do.
 #[derive(Debug, Clone)]
 pub struct McpSettings {
+    /// Whether there may be any.
+    pub enabled: bool,
     /// Whether they may register themselves (RFC 7591).
     pub registration: bool,
     /// Whether a client id may be the address of a document (Client ID Metadata Documents).
     pub documents: bool,
-    /// Where their answers may go, as [`model::RedirectUri::host`] says it; empty for anywhere.
+    /// Where their answers may go, as [`model::RedirectUri::place`] says it; empty for anywhere.
     pub redirect_hosts: Vec<String>,
     /// What they may ask for, of the product's own scopes.
     pub scopes: Scopes,
@@ -90,7 +95,7 @@ impl McpSettings {
     /// Whether answers may go there.
     pub(crate) fn allows(&self, uri: &RedirectUri) -> bool {
         let hosts = &self.redirect_hosts;
-        hosts.is_empty() || hosts.iter().any(|host| host.eq_ignore_ascii_case(uri.host()))
+        hosts.is_empty() || hosts.iter().any(|host| host.eq_ignore_ascii_case(uri.place()))
     }
 }
 
@@ -135,6 +140,8 @@ pub struct Grant {
     pub(crate) counters: Arc<Counters>,
     /// The documents that are being read.
     pub(crate) flights: Arc<Flights>,
+    /// Room for documents that are read at once.
+    pub(crate) reading: Arc<Semaphore>,
 }
 
 impl Grant {
@@ -149,6 +156,7 @@ impl Grant {
             mails: Arc::new(Semaphore::new(crate::login::gotrue::MAILS_AT_ONCE)),
             counters: Arc::default(),
             flights: Arc::default(),
+            reading: Arc::new(Semaphore::new(DOCUMENTS_AT_ONCE)),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use model::{ClientId, OauthErrorCode, Scopes, Secret, TeamId, UserId};
 use serde_json::{Map, Value, json};
+use vault::TokenHash;
 
 use crate::access::invalid_token;
 use crate::issue::seconds;
@@ -42,6 +43,8 @@ pub struct Admitted {
     pub team: Option<TeamId>,
     /// What the token is good for.
     pub scopes: Scopes,
+    /// By which token.
+    pub token: TokenHash,
 }
 
 impl Grant {
@@ -86,7 +89,13 @@ impl Grant {
             user: record.user,
             team: record.team,
             scopes: record.scopes,
+            token: TokenHash::of(token),
         })
+    }
+
+    /// Whether what was let in by a token may go on.
+    pub async fn is_good(&self, token: &TokenHash) -> Result<bool> {
+        Ok(self.store().families.access_token(token, self.now()).await?.is_some())
     }
 
     /// Says to the upstream who it is: a JSON Web Token that is verified with our key set.

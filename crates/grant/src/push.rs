@@ -36,8 +36,8 @@ impl Grant {
     pub async fn push(&self, request: &ClientRequest<'_>) -> Result<Pushed> {
         request.form.check_repeated()?;
         let client = self.authenticate(request).await?.client;
-        if client.settings.is_public() {
-            // Anybody can ask in its name.
+        if client.settings.is_public() || !client.is_looked_at() {
+            // Anybody can ask in its name, or have one.
             self.limit_arrivals(request.address)?;
         }
         let checked = self.read_pushed(&client, request.form)?;

@@ -19,6 +19,11 @@ impl Grant {
         self.parts.settings.mcp.registration
     }
 
+    /// Whether those that registered themselves may look after that.
+    pub fn keeps_registrations(&self) -> bool {
+        self.parts.settings.mcp.enabled
+    }
+
     /// RFC 7591 §3: registers an application that nobody here knows. Where too many wait for somebody to use them, the oldest of
     /// these go: strangers can't keep a newcomer out.
     pub async fn register_itself(&self, said: &Map<String, Value>, address: &str) -> Result<Value> {
@@ -78,6 +83,8 @@ impl Grant {
         address: &str,
     ) -> Result<Value> {
         let row = self.registered(id, token, address).await?;
+        // Each change is remembered for good.
+        self.limit_registrations(address).await?;
         if text(said, "client_id")? != Some(id.as_str()) {
             return Err(invalid("client_id must be the one of this registration").into());
         }

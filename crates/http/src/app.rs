@@ -12,7 +12,7 @@ use crate::brand::Brand;
 use crate::cookies::Cookies;
 use crate::messages::Language;
 use crate::metrics::Metrics;
-use crate::protect::Upstream;
+use crate::protect::{Streams, Upstream};
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Parts {
     pub public_url: String,
     /// What lies behind us.
     pub upstreams: Vec<Upstream>,
+    /// What is under way to there.
+    pub streams: Arc<Streams>,
     /// The reverse proxies that are believed about where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
     /// The product, in titles and texts, with its colours and its logo.
@@ -63,9 +65,10 @@ impl App {
         Cookies::for_address(&self.public_url)
     }
 
-    /// From here on readiness says no.
+    /// From here on readiness says no, and what could last for ever ends.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.streams.close();
     }
 }
 

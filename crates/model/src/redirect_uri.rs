@@ -59,12 +59,13 @@ impl RedirectUri {
         !self.0.starts_with("https://")
     }
 
-    /// What a person recognises it by: the host of an address of the web, else the scheme. What looks like a host after a scheme of
-    /// an application's own is one to nobody: whichever application has the scheme gets the answer.
-    pub fn host(&self) -> &str {
+    /// What a person recognises it by: the host of an address of the web, else the scheme with its colon (`com.example.app:`), so
+    /// that nobody takes the one for the other. What looks like a host after a scheme of an application's own is one to nobody:
+    /// whichever application has the scheme gets the answer.
+    pub fn place(&self) -> &str {
         match parts(&self.0) {
             Some(Parts { scheme: "https" | "http", authority: Some(authority), .. }) => host_of(authority).0,
-            Some(Parts { scheme, .. }) => scheme,
+            Some(Parts { scheme, .. }) => &self.0[..=scheme.len()],
             None => &self.0,
         }
     }
@@ -255,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn a_person_recognises_it_by_its_host() {
-        assert_eq!(uri("https://zapier.com/x").host(), "zapier.com");
-        assert_eq!(uri("https://zapier.com:8443/x").host(), "zapier.com");
-        assert_eq!(uri("http://[::1]:5/x").host(), "[::1]");
-        assert_eq!(uri("com.example.app:/cb").host(), "com.example.app");
+    fn a_person_recognises_it_by_its_place() {
+        assert_eq!(uri("https://zapier.com/x").place(), "zapier.com");
+        assert_eq!(uri("https://zapier.com:8443/x").place(), "zapier.com");
+        assert_eq!(uri("http://[::1]:5/x").place(), "[::1]");
+        assert_eq!(uri("com.example.app:/cb").place(), "com.example.app:");
         // Whoever wrote it may have put any host there.
-        assert_eq!(uri("com.example.app://claude.ai/cb").host(), "com.example.app");
+        assert_eq!(uri("com.example.app://claude.ai/cb").place(), "com.example.app:");
         assert!(uri("http://localhost/cb").is_loopback() && !uri("https://localhost/cb").is_loopback());
         assert!(uri("com.example.app:/cb").is_native() && !uri("https://a.example/").is_native());
     }

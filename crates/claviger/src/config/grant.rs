@@ -113,6 +113,7 @@ pub struct Application {
     pub access_token_format: Option<AccessTokenFormat>,
     pub scopes: Option<Vec<String>>,
     pub public: Option<bool>,
+    pub jwks: Option<serde_json::Value>,
     pub access_token_ttl: Option<HumanDuration>,
     pub refresh_token_idle: Option<HumanDuration>,
     pub refresh_token_ttl: Option<HumanDuration>,
@@ -249,7 +250,8 @@ fn aliases(
         let is_plain = path.len() <= 200
             && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
             && !path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
-        let is_protected = protected.iter().any(|own| path.starts_with(&own.path));
+        let is_protected =
+            protected.iter().any(|own| format!("{path}/").starts_with(&format!("{}/", own.path)));
         let first = path.strip_prefix('/').and_then(|rest| rest.split('/').next());
         if !is_plain || is_protected || first.is_none_or(|first| TAKEN.contains(&first)) {
             let problem = format!("{path:?} can't be one");
@@ -282,10 +284,11 @@ fn mcp(own: &Mcp, known: &BTreeMap<String, ScopeText>) -> Result<McpSettings, Co
     };
     if let Some(host) = own.redirect_hosts.iter().find(|host| !is_host(host)) {
         let mend =
-            "write hosts such as \"claude.ai\" or \"127.0.0.1\", or schemes such as \"com.example.app\"";
+            "write hosts such as \"claude.ai\" or \"127.0.0.1\", or schemes such as \"com.example.app:\"";
         return Err(ConfigError::setting("grant.mcp.redirect_hosts", format!("{host:?} is none"), mend));
     }
     Ok(McpSettings {
+        enabled: own.enabled,
         registration: own.enabled && own.registration,
         documents: own.enabled && own.client_id_metadata_documents,
         redirect_hosts: own.redirect_hosts.clone(),
@@ -350,9 +353,18 @@ fn configured(
     let previous = previous.map(|source| resolve("previous_client_secret", source, true)).transpose()?;
     let title = own.name.clone().unwrap_or_else(|| name.to_owned());
     let base = own.profile.unwrap_or_default().settings(&title, own.redirect_uris.clone());
-    let is_public = own.public.unwrap_or(false);
+    let authentication = match (own.public.unwrap_or(false), &own.jwks) {
+        (false, None) => base.authentication,
+        (false, Some(_)) => ClientAuthentication::PrivateKeyJwt,
+        (true, None) => ClientAuthentication::None,
+        (true, Some(_)) => {
+            let problem = "a public application proves nothing";
+            return Err(ConfigError::setting(&key("jwks"), problem, "remove it, or public"));
+        }
+    };
     let made = ApplicationSettings {
-        authentication: if is_public { ClientAuthentication::None } else { base.authentication },
+        authentication,
+        jwks: own.jwks.clone(),
         grant_types: own.grant_types.clone().unwrap_or(base.grant_types),
         access_token_format: own.access_token_format.unwrap_or(base.access_token_format),
         scopes: own.scopes.clone().map_or_else(|| settings.all_scopes(), Scopes::from),
@@ -372,17 +384,18 @@ fn configured(
         ..base
     };
     settings.check_application(&made).map_err(refused)?;
-    let secrets = match (is_public, secret) {
-        (true, None) if previous.is_none() => Vec::new(),
-        (true, _) => {
-            let problem = "a public application has none";
-            return Err(ConfigError::setting(&key("client_secret"), problem, "remove it, or public"));
+    let has_secret = authentication == ClientAuthentication::Secret;
+    let secrets = match (has_secret, secret) {
+        (false, None) if previous.is_none() => Vec::new(),
+        (false, _) => {
+            let problem = "an application that is public or has keys has none";
+            return Err(ConfigError::setting(&key("client_secret"), problem, "remove it, or the other"));
         }
-        (false, None) => {
-            let mend = "name its place: client_secret = \"env:…\"; or say public = true";
+        (true, None) => {
+            let mend = "name its place: client_secret = \"env:…\"; or write its jwks; or say public = true";
             return Err(ConfigError::setting(&key("client_secret"), "is not set", mend));
         }
-        (false, Some(secret)) => {
+        (true, Some(secret)) => {
             let mut secrets = vec![secret];
             // While the application changes over, both are good.
             secrets.extend(previous);

@@ -1,14 +1,16 @@
 //! `[[protect]]`: resources that we stand before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use grant::protect::Protected;
 use grant::scope::STANDARD;
-use http_plane::protect::{Connected, Holder, Upstream};
+use http_plane::protect::{AT_ONCE, Connected, Holder, Upstream};
 use http_plane::router::TAKEN;
 use model::{IntegrationId, Scopes};
 use provider::client::{ClientSettings, HttpClient, is_public_without_tls};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{ConfigError, HumanDuration};
@@ -79,6 +81,11 @@ pub fn upstreams(
             let mend = "write an absolute address without fragment (RFC 8707 §2)";
             return refuse("resource", format!("{resource:?} is none"), mend);
         }
+        // A token that names no resource is good at the product itself, whatever it was meant for.
+        if resource == public_url || made.iter().any(|other| other.protected.resource == resource) {
+            let mend = "give each its own, or leave it out";
+            return refuse("resource", format!("{resource:?} is another's"), mend);
+        }
         if let Some(scope) =
             own.scopes.iter().find(|scope| !is_scope(scope) && !STANDARD.contains(&scope.as_str()))
         {
@@ -138,6 +145,7 @@ pub fn upstreams(
             connection,
             max_body,
             timeout,
+            room: Arc::new(Semaphore::new(AT_ONCE)),
         });
     }
     Ok(made)
@@ -206,6 +214,15 @@ mod tests {
             ("path = \"/m\"\nupstream = \"http://u:p@h\"", "protect.upstream"),
             ("path = \"/m\"\nupstream = \"http://h?x\"", "protect.upstream"),
             ("path = \"/m\"\nupstream = \"http://h\"\nresource = \"m\"", "protect.resource"),
+            (
+                "path = \"/m\"\nupstream = \"http://h\"\nresource = \"https://auth.example.com\"",
+                "protect.resource",
+            ),
+            (
+                "path = \"/m\"\nupstream = \"http://h\"\n[[protect]]\npath = \"/n\"\nupstream = \"http://h\"\n\
+                 resource = \"https://auth.example.com/m\"",
+                "protect.resource",
+            ),
             ("path = \"/m\"\nupstream = \"http://h\"\nscopes = [\"write\"]", "protect.scopes"),
             ("path = \"/m\"\nupstream = \"http://h\"\nconnection = \"jira\"", "protect.connection"),
             (

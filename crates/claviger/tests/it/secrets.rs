@@ -4,6 +4,7 @@
 //! A recorder stands between Claviger and the sandbox and notes every code, verifier and token that passes; the
 //! browser's side adds tickets, states, cookies and the links of invitations, whose addresses are no less secret.
 
+mod grant;
 mod stripe;
 
 use std::collections::BTreeSet;

@@ -347,7 +347,9 @@ impl Grant {
         user: &User,
     ) -> Result<Standing> {
         let teams = self.store().users.teams(&user.id).await?;
-        if client.may_be_anybody(request.redirect_uri.as_str()) {
+        // Of several teams it is the person who chooses, unless nobody may ask them.
+        let chooses = teams.len() > 1 && !request.prompt.contains(&Prompt::None);
+        if chooses || client.is_asked_about_every_time(request.redirect_uri.as_str()) {
             return Ok(Standing::Open(teams));
         }
         let consents = self.store().grants.between(&user.id, &client.id).await?;
@@ -356,8 +358,7 @@ impl Grant {
             None => teams.is_empty(),
         };
         let covers = |consent: &&Consent| {
-            client.is_as_it_was(consent.updated_at)
-                && request.scopes.missing_in(&consent.scopes).is_empty()
+            request.scopes.missing_in(&consent.scopes).is_empty()
                 && self.agreed_resources(request).iter().all(|own| consent.resources.contains(own))
                 && is_still_theirs(&consent.team)
         };

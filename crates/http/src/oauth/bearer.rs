@@ -13,7 +13,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// RFC 6750 §3.1: whoever brings no token is told no error.
-pub(super) fn no_token() -> Response {
+pub(crate) fn no_token() -> Response {
     let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"claviger\""))];
     (StatusCode::UNAUTHORIZED, challenge).into_response()
 }

@@ -19,6 +19,6 @@ mod cors;
 
 pub use answer::Refused;
 pub(crate) use answer::SOON;
-pub(crate) use bearer::bearer;
+pub(crate) use bearer::{bearer, no_token};
 pub use body::Call;
 pub use cors::{open, open_to_all};

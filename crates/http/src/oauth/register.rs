@@ -33,6 +33,17 @@ impl FromRequestParts<App> for Open {
     }
 }
 
+/// Applications may look after their registrations here, also where no more may come.
+pub struct Kept;
+
+impl FromRequestParts<App> for Kept {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if app.grant.keeps_registrations() { Ok(Self) } else { Err(Problem::new(ProblemCode::RouteNotFound)) }
+    }
+}
+
 /// What an application says about itself: a JSON object.
 pub struct Said {
     members: Map<String, Value>,
@@ -92,7 +103,7 @@ pub async fn register(State(app): State<App>, _: Open, said: Said) -> Result<Res
 /// RFC 7592 §2.1.
 pub async fn read(
     State(app): State<App>,
-    _: Open,
+    _: Kept,
     Path(id): Path<ClientId>,
     own: Own,
 ) -> Result<Response, Refused> {
@@ -102,7 +113,7 @@ pub async fn read(
 /// RFC 7592 §2.2.
 pub async fn replace(
     State(app): State<App>,
-    _: Open,
+    _: Kept,
     Path(id): Path<ClientId>,
     own: Own,
     said: Said,
@@ -114,7 +125,7 @@ pub async fn replace(
 /// RFC 7592 §2.3.
 pub async fn remove(
     State(app): State<App>,
-    _: Open,
+    _: Kept,
     Path(id): Path<ClientId>,
     own: Own,
 ) -> Result<StatusCode, Refused> {
@@ -123,7 +134,7 @@ pub async fn remove(
 }
 
 /// The answer to a preflight request; scripts of any origin may register (RFC 9700 §2.6).
-pub async fn preflight(_: Open) -> Response {
+pub async fn preflight(_: Kept) -> Response {
     let headers = [
         (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE")),
         (

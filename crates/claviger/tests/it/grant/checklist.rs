@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::json;
 
-use super::on_both;
 use super::rig::{
     Ask, CALLBACK, OTHER_RESOURCE, RESOURCE, Rig, SECRET, VERIFIER, ZAPIER_ID, basic, error, hidden, proof,
     text,
 };
-use crate::harness::Browser;
+use super::{on_both, rfc7523};
 use crate::harness::browser::parameter;
+use crate::harness::{Answer, Browser};
 
 #[tokio::test]
 async fn row_01_redirect_uris_are_compared_byte_for_byte_and_only_a_loopback_port_may_differ() {
@@ -275,6 +275,61 @@ async fn row_17_a_token_is_good_at_its_audience_alone() {
 }
 
 #[tokio::test]
+async fn row_19_an_application_can_sign_for_itself_instead_of_sharing_a_secret() {
+    let rig = Rig::new().await;
+    let key = rfc7523::key(vault::SigningAlgorithm::EdDsa);
+    rfc7523::register(&rig, "signer", key.public_jwk()).await;
+    let metadata = rig.metadata().await;
+    let methods = metadata["token_endpoint_auth_methods_supported"].as_array().unwrap();
+    assert!(methods.contains(&"private_key_jwt".into()), "{methods:?}");
+    let claims = rfc7523::claims(&rig);
+    assert_eq!(claims["aud"], rig.world.url, "the issuer is the audience");
+    let assertion = key.sign("JWT", &claims);
+    rfc7523::ask(&rig, &assertion).await.expect(200);
+    let again = rfc7523::ask(&rig, &assertion).await.expect(401);
+    assert_eq!(error(&again), "invalid_client", "its jti was used");
+    let mut other = rfc7523::claims(&rig);
+    other["aud"] = "https://elsewhere.example".into();
+    rfc7523::ask(&rig, &key.sign("JWT", &other)).await.expect(401);
+}
+
+#[tokio::test]
+async fn row_19_the_keys_of_an_application_can_stand_in_the_configuration() {
+    let key = rfc7523::key(vault::SigningAlgorithm::Es256);
+    let jwk = key.public_jwk();
+    let of = |name: &str| jwk[name].as_str().unwrap().to_owned();
+    let rig = Rig::with_more(&format!(
+        "[applications.signer]\nclient_id = \"signer\"\ngrant_types = [\"client_credentials\"]\n\
+         jwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", kid = \"{}\", x = \"{}\", y = \"{}\" }}] }}\n",
+        of("kid"),
+        of("x"),
+        of("y"),
+    ))
+    .await;
+    rfc7523::ask(&rig, &key.sign("JWT", &rfc7523::claims(&rig))).await.expect(200);
+    let private = "{ keys = [{ kty = \"EC\", crv = \"P-256\", x = \"AA\", y = \"AA\", d = \"AA\" }] }";
+    for (keys, more, setting) in [
+        ("{ keys = [] }", "public = true", "applications.signer.jwks"),
+        ("{ keys = [] }", "", "applications.signer.jwks"),
+        (private, "", "applications.signer.jwks"),
+    ] {
+        let lines = format!(
+            "[applications.signer]\nclient_id = \"signer\"\nredirect_uris = [\"{CALLBACK}\"]\njwks = {keys}\n{more}\n"
+        );
+        let said = crate::harness::world::refused(&lines);
+        assert!(said.contains(setting), "{keys} {more}: {said}");
+    }
+    let both = format!(
+        "[applications.signer]\nclient_id = \"signer\"\nredirect_uris = [\"{CALLBACK}\"]\nclient_secret = \"{SECRET}\"\n\
+         jwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = \"{}\", y = \"{}\" }}] }}\n",
+        of("x"),
+        of("y"),
+    );
+    let said = crate::harness::world::refused(&both);
+    assert!(said.contains("applications.signer.client_secret"), "{said}");
+}
+
+#[tokio::test]
 async fn row_20_a_secret_is_taken_from_body_or_header_never_from_both_or_the_address() {
     let rig = Rig::new().await;
     let grant = ("grant_type", "authorization_code");
@@ -415,9 +470,8 @@ async fn row_25_a_form_is_answered_with_303() {
     browser.bare_form(&page, &[("csrf", &csrf), ("decision", "cancel")]).await.expect(303);
 }
 
-#[tokio::test]
-async fn rows_26_and_27_pages_can_t_be_framed_and_load_nothing_of_others() {
-    let rig = Rig::new().await;
+/// The pages of the authorization server: sign-in, consent, an error, and what applications may do.
+async fn pages(rig: &Rig) -> [Answer; 4] {
     let browser = Browser::new();
     let sign_in = rig.authorize(&browser, &Ask::of("app")).await.expect(303).location();
     let login = browser.get(&sign_in).await.expect(200);
@@ -427,13 +481,23 @@ async fn rows_26_and_27_pages_can_t_be_framed_and_load_nothing_of_others() {
         browser.get(browser.bare_form(&sign_in, &fields).await.expect(303).location()).await.expect(200);
     let refused = rig.authorize(&browser, &Ask::of("nobody")).await.expect(400);
     let access = browser.get(rig.path("/oauth/access")).await.expect(200);
-    for page in [login, consent, refused, access] {
+    [login, consent, refused, access]
+}
+
+#[tokio::test]
+async fn row_26_pages_can_t_be_framed() {
+    for page in pages(&Rig::new().await).await {
         let policy = page.header("content-security-policy");
-        assert!(
-            policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"),
-            "{policy}"
-        );
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert_eq!(page.header("x-frame-options"), "DENY");
+    }
+}
+
+#[tokio::test]
+async fn row_27_pages_load_nothing_of_others_and_tell_nobody_where_somebody_was() {
+    for page in pages(&Rig::new().await).await {
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'"), "{policy}");
         assert_eq!(page.header("referrer-policy"), "no-referrer");
         assert_eq!(page.header("cache-control"), "no-store");
         for attribute in ["src=\"http", "href=\"http", "src=\"//", "url(http"] {

@@ -154,3 +154,18 @@ async fn an_address_that_was_not_asked_for_is_not_told_by_introspection() {
     assert_eq!(username("openid email").await, EMAIL);
     assert_eq!(username("reports.read").await, EMAIL, "the page says so");
 }
+
+/// Whoever lets an application in for another team has to be able to say so.
+#[tokio::test]
+async fn of_several_teams_a_person_chooses_every_time_unless_nobody_may_ask() {
+    let rig = Rig::new().await;
+    rig.add_user("bert@example.com", &[("north", "North"), ("south", "South")]).await;
+    let browser = Browser::new();
+    rig.agree_as(&browser, &Ask::of("app"), "bert@example.com", Some("north")).await;
+    let silent = Ask::of("app").with("prompt", "none");
+    assert!(!is_asked(&rig, &browser, &silent).await, "one was chosen before");
+    assert!(is_asked(&rig, &browser, &Ask::of("app")).await);
+    rig.agree_as(&browser, &Ask::of("app"), "bert@example.com", Some("south")).await;
+    let back = rig.authorize(&browser, &silent).await.expect(303).location();
+    assert_eq!(parameter(&back, "error").as_deref(), Some("consent_required"), "{back}");
+}

@@ -81,7 +81,23 @@ async fn a_person_signs_in_chooses_a_team_and_agrees_and_the_application_has_the
     says(&scene.window, "The application has you back.").await;
     let grants = scene.rig.world.server.app.grant.consents(None, None, None, 10).await.unwrap();
     assert_eq!(grants[0].team.as_ref().unwrap().as_str(), "tamm");
-    // The second time nobody is asked.
+    // Which team it is for is theirs to say the second time too.
+    scene.arrive().await;
+    click(&scene.window, "input[name=team][value=northwind]").await;
+    click(&scene.window, "button[value=authorize]").await;
+    says(&scene.window, "The application has you back.").await;
+    let grants = scene.rig.world.server.app.grant.consents(None, None, None, 10).await.unwrap();
+    assert_eq!(grants.len(), 2);
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_agreed_before_is_not_asked_again() {
+    let Some(scene) = Scene::new(&[("northwind", "Northwind OÜ")]).await else { return };
+    scene.arrive().await;
+    scene.sign_in("bert@example.com", PASSWORD).await;
+    click(&scene.window, "button[value=authorize]").await;
+    says(&scene.window, "The application has you back.").await;
     scene.arrive().await;
     says(&scene.window, "The application has you back.").await;
     scene.end().await;

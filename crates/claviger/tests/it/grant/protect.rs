@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::rig::{Ask, EMAIL, OTHER_RESOURCE, Rig, error, text};
 use crate::harness::{Answer, Browser};
@@ -30,6 +30,8 @@ struct Came {
 pub(crate) struct Behind {
     address: String,
     came: Arc<Mutex<Vec<Came>>>,
+    /// How many streams of events nobody reads any more.
+    left: watch::Receiver<usize>,
 }
 
 /// A body that is given piece by piece.
@@ -53,6 +55,8 @@ impl Behind {
         let address = listener.local_addr().unwrap().to_string();
         let came = Arc::<Mutex<Vec<Came>>>::default();
         let noted = Arc::clone(&came);
+        let (leaving, left) = watch::channel(0);
+        let own = address.clone();
         let router = Router::new().fallback(move |request: Request<Body>| async move {
             let (head, body) = request.into_parts();
             let Ok(body) = body.collect().await else { return Response::new(Body::empty()) };
@@ -76,6 +80,7 @@ impl Behind {
                         sender.send("data: 1\n\n").await.unwrap();
                         // The stream stays open until nobody reads.
                         sender.closed().await;
+                        leaving.send_modify(|left| *left += 1);
                     });
                     response
                         .header("content-type", "text/event-stream")
@@ -83,6 +88,17 @@ impl Behind {
                         .unwrap()
                 }
                 "never" => std::future::pending().await,
+                "307" => {
+                    let to = format!("http://{own}/base/mcp/there?x=1#y");
+                    response.status(307).header("location", to).body(Body::empty()).unwrap()
+                }
+                "outside" => {
+                    response.header("content-location", "/admin").body(Body::from("outside")).unwrap()
+                }
+                "public" => response
+                    .header("cache-control", "public, s-maxage=600")
+                    .body(Body::from("public"))
+                    .unwrap(),
                 "401" => response.status(401).body(Body::from("no")).unwrap(),
                 "404" => response
                     .status(404)
@@ -96,7 +112,7 @@ impl Behind {
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, came }
+        Self { address, came, left }
     }
 
     /// A server that stands before it.
@@ -179,6 +195,7 @@ async fn without_a_good_token_nothing_goes_on() {
     let rig = behind.rig("").await;
     let at = rig.path("/.well-known/oauth-protected-resource/mcp");
     let bare = rig.send(Method::GET, "/mcp", &[("origin", "https://inspector.example")]).await.expect(401);
+    assert_eq!(bare.body, "", "who brings no token is told of no error (RFC 6750 §3.1)");
     let expected = format!("Bearer resource_metadata=\"{at}\", scope=\"reports.read\"");
     assert_eq!(bare.header("www-authenticate"), expected);
     assert_eq!(bare.header("access-control-allow-origin"), "*");
@@ -230,6 +247,12 @@ async fn the_upstream_is_told_who_it_is_and_nothing_that_the_caller_made_up() {
         ("x-hop", "1"),
         ("te", "trailers"),
         ("proxy-authorization", "Basic x"),
+        ("x_forwarded_for", "203.0.113.7"),
+        ("claviger_identity", "forged"),
+        ("x-real-ip", "203.0.113.7"),
+        ("true-client-ip", "203.0.113.7"),
+        ("x-original-url", "/admin"),
+        ("x-http-method-override", "DELETE"),
     ];
     call(&rig, Method::POST, "/mcp", &token, &more, "{}").await.expect(200);
     let came = behind.last();
@@ -242,6 +265,12 @@ async fn the_upstream_is_told_who_it_is_and_nothing_that_the_caller_made_up() {
         "x-hop",
         "te",
         "proxy-authorization",
+        "x_forwarded_for",
+        "claviger_identity",
+        "x-real-ip",
+        "true-client-ip",
+        "x-original-url",
+        "x-http-method-override",
     ] {
         assert!(came.headers.get(name).is_none(), "{name}");
     }
@@ -304,15 +333,55 @@ async fn a_path_and_a_query_arrive_as_they_were_written() {
 
 /// A request that is written by hand: clients mend paths.
 async fn by_hand(rig: &Rig, token: &str, path: &str) -> String {
+    written(rig, &format!("GET {path}"), token).await
+}
+
+async fn written(rig: &Rig, what: &str, token: &str) -> String {
     let host = rig.world.url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        "{what} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     );
     tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
     answer
+}
+
+/// It would tell the caller what the upstream was told.
+#[tokio::test]
+async fn nobody_can_ask_to_be_told_what_was_asked() {
+    let behind = Behind::new().await;
+    let rig = behind.rig("").await;
+    let token = token(&rig).await;
+    for method in ["TRACE", "CONNECT", "PROPFIND"] {
+        let answer = written(&rig, &format!("{method} /mcp"), &token).await;
+        assert!(answer.starts_with("HTTP/1.1 405"), "{method}: {answer}");
+        assert!(answer.contains("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"), "{method}: {answer}");
+    }
+    assert_eq!(behind.count(), 0);
+}
+
+#[tokio::test]
+async fn where_an_answer_leads_lies_below_our_own_path() {
+    let behind = Behind::new().await;
+    let rig = behind.rig("").await;
+    let token = token(&rig).await;
+    let moved = call(&rig, Method::POST, "/mcp/307", &token, &[], "{}").await.expect(307);
+    assert_eq!(moved.header("location"), rig.path("/mcp/there?x=1#y"));
+    let outside = call(&rig, Method::GET, "/mcp/outside", &token, &[], "").await.expect(502);
+    assert_eq!(error(&outside), "server_error");
+    assert!(!outside.body.contains(&behind.address), "{}", outside.body);
+}
+
+/// The upstream does not know that it is asked with a token.
+#[tokio::test]
+async fn an_answer_is_for_whoever_asked_alone() {
+    let behind = Behind::new().await;
+    let rig = behind.rig("").await;
+    let answer = call(&rig, Method::GET, "/mcp/public", &token(&rig).await, &[], "").await.expect(200);
+    let said: Vec<_> = answer.headers.get_all("cache-control").iter().collect();
+    assert!(said.iter().any(|own| *own == "private"), "{said:?}");
 }
 
 #[tokio::test]
@@ -329,20 +398,83 @@ async fn behind_a_proxy_the_upstream_is_told_the_whole_address() {
     assert_eq!(behind.last().headers["x-forwarded-for"], "2001:db8:1:2:3:4:5:6");
 }
 
-#[tokio::test]
-async fn a_stream_of_events_comes_through_piece_by_piece() {
-    let behind = Behind::new().await;
-    let rig = behind.rig("").await;
+/// An answer whose first event was read.
+async fn events(rig: &Rig, token: &str) -> Response<hyper::body::Incoming> {
     let request = Request::get(rig.path("/mcp/events"))
-        .header("authorization", format!("Bearer {}", token(&rig).await))
+        .header("authorization", format!("Bearer {token}"))
         .header("accept", "text/event-stream")
         .body(Body::empty())
         .unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut answer = client.request(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
-    let first = tokio::time::timeout(Duration::from_secs(10), answer.body_mut().frame()).await.unwrap();
+    let first = within(answer.body_mut().frame()).await;
     assert_eq!(first.unwrap().unwrap().into_data().unwrap(), "data: 1\n\n", "though the stream goes on");
+    answer
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
+}
+
+#[tokio::test]
+async fn a_stream_of_events_comes_through_piece_by_piece_and_ends_with_the_caller() {
+    let behind = Behind::new().await;
+    let rig = behind.rig("").await;
+    let answer = events(&rig, &token(&rig).await).await;
+    assert_eq!(*behind.left.borrow(), 0);
+    drop(answer);
+    let mut left = behind.left.clone();
+    within(left.wait_for(|left| *left == 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let behind = Behind::new().await;
+    let rig = behind.rig("").await;
+    let [over, stays] = [token(&rig).await, token(&rig).await];
+    let (mut first, mut second) = (events(&rig, &over).await, events(&rig, &stays).await);
+    rig.world.server.app.end_streams().await.unwrap();
+    rig.revoke("app", &over).await.expect(200);
+    rig.world.server.app.end_streams().await.unwrap();
+    let end = within(first.body_mut().frame()).await;
+    assert!(end.unwrap().is_err(), "nobody takes it for the whole");
+    assert_eq!(rig.world.server.app.streams.tokens().len(), 1);
+    rig.world.pass(Duration::from_hours(1));
+    rig.world.server.app.end_streams().await.unwrap();
+    assert!(within(second.body_mut().frame()).await.unwrap().is_err());
+    let mut left = behind.left.clone();
+    within(left.wait_for(|left| *left == 2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_keeps_nobody_waiting_who_stops_the_server() {
+    let behind = Behind::new().await;
+    let rig = behind.rig("").await;
+    let mut answer = events(&rig, &token(&rig).await).await;
+    let (replica, _) = rig.world.beside("\u{0}", "\u{0}").await.unwrap();
+    replica.stop().await;
+    rig.world.server.app.stop();
+    assert!(within(answer.body_mut().frame()).await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn the_streams_of_one_token_leave_room_for_the_others() {
+    let behind = Behind::new().await;
+    let rig = behind.rig("").await;
+    let [greedy, other] = [token(&rig).await, token(&rig).await];
+    let mut streams = Vec::new();
+    for _ in 0..50 {
+        streams.push(events(&rig, &greedy).await);
+    }
+    let refused = call(&rig, Method::POST, "/mcp", &greedy, &[], "{}").await.expect(503);
+    assert_eq!(refused.header("retry-after"), "2");
+    call(&rig, Method::POST, "/mcp", &other, &[], "{}").await.expect(200);
+    drop(streams);
+    let mut left = behind.left.clone();
+    within(left.wait_for(|left| *left == 50)).await.unwrap();
+    call(&rig, Method::POST, "/mcp", &greedy, &[], "{}").await.expect(200);
 }
 
 #[tokio::test]
@@ -378,8 +510,9 @@ async fn an_upstream_that_is_away_or_refuses_us_is_not_the_caller_s_fault() {
     let gone = call(&rig, Method::GET, "/mcp/404", &good, &[], "").await.expect(404);
     assert_eq!(gone.body, "gone");
     let tokens = rig.tokens_for("app", &Ask::of("app").with("resource", &rig.path("/away"))).await;
-    let away = call(&rig, Method::GET, "/away", text(&tokens, "access_token"), &[], "").await.expect(502);
-    assert_eq!(error(&away), "temporarily_unavailable");
+    // Nothing has reached it, so whoever asked may ask again.
+    let away = call(&rig, Method::GET, "/away", text(&tokens, "access_token"), &[], "").await.expect(503);
+    assert_eq!((error(&away).as_str(), away.header("retry-after")), ("temporarily_unavailable", "2"));
 }
 
 #[tokio::test]
@@ -450,6 +583,24 @@ async fn the_upstream_gets_the_token_of_the_team_s_connection() {
     let user = rig.introspect("app", &other).await["sub"].as_str().unwrap().to_owned();
     rig.world.call(Method::PUT, &format!("/api/connections/{user}/sandbox"), &imported).await;
     call(&rig, Method::POST, "/mcp", &other, &[], "{}").await.expect(403);
+}
+
+#[tokio::test]
+async fn a_connection_whose_token_is_refused_gets_another() {
+    let behind = Behind::new().await;
+    let rig = behind.rig_of(&of("team"), "").await;
+    rig.world.connect().await;
+    rig.add_user("bert@example.com", &[("client-7", "Seven")]).await;
+    let ask = Ask::of("app").with("resource", &rig.path("/mcp"));
+    let back = rig.agree_as(&Browser::new(), &ask, "bert@example.com", None).await;
+    let code = crate::harness::browser::parameter(&back, "code").unwrap();
+    let tokens = rig.redeem("app", &code).await.expect(200).json();
+    let token = text(&tokens, "access_token");
+    let refused = call(&rig, Method::GET, "/mcp/401", token, &[], "").await.expect(503);
+    assert_eq!((error(&refused).as_str(), refused.header("retry-after")), ("temporarily_unavailable", "2"));
+    let old = behind.last().headers["authorization"].clone();
+    call(&rig, Method::GET, "/mcp", token, &[], "").await.expect(200);
+    assert_ne!(behind.last().headers["authorization"], old);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use model::{ClientAuthentication, Clock as _};
 use serde_json::{Value, json};
 use store::applications::{Application, Registrar};
 
-use super::rig::{Ask, CALLBACK, EMAIL, LOOPBACK, PASSWORD, Rig, basic, error, hidden, text};
+use super::rig::{Ask, CALLBACK, EMAIL, LOOPBACK, PASSWORD, Rig, SECRET, basic, error, hidden, text};
 use crate::harness::browser::parameter;
 use crate::harness::{Answer, Browser};
 
@@ -46,8 +46,9 @@ async fn rfc7591_registration_is_off_until_the_operator_turns_it_on() {
     for lines in ["", "[grant.mcp]\nenabled = true\nregistration = false\n"] {
         let rig = Rig::with_more(lines).await;
         rig.registers(&said(json!({}))).await.expect(404);
-        for method in [Method::GET, Method::OPTIONS] {
-            rig.send(method, "/oauth/register/app_1", &[]).await.expect(404);
+        let kept = if lines.is_empty() { [404, 404] } else { [401, 204] };
+        for (method, status) in [Method::GET, Method::OPTIONS].into_iter().zip(kept) {
+            rig.send(method, "/oauth/register/app_1", &[]).await.expect(status);
         }
         assert_eq!(rig.metadata().await.get("registration_endpoint"), None);
     }
@@ -303,31 +304,63 @@ async fn rfc7591_5_one_that_can_t_be_known_again_asks_every_time() {
     assert!(again.path().starts_with("/oauth/authorize/aut_"), "{again}");
 }
 
+/// It may change where answers go, at any time: between a page and its button too.
 #[tokio::test]
-async fn rfc7591_5_what_nobody_looked_at_is_remembered_only_while_it_can_be_known_again() {
+async fn rfc7591_5_people_are_asked_every_time_about_what_nobody_looked_at() {
     let rig = Rig::open("").await;
-    let comes_back_at_once = async |registered: &Value, browser: &Browser| {
-        let ask = Ask::of("app").with("client_id", text(registered, "client_id"));
-        rig.agree(browser, &ask).await;
-        rig.authorize(browser, &ask).await.expect(303).location().as_str().starts_with(CALLBACK)
-    };
-    // Anybody who gets hold of the address answers in its name.
-    let public = rig.registers(&said(json!({}))).await.expect(201).json();
-    assert!(!comes_back_at_once(&public, &Browser::new()).await);
+    for method in ["none", "client_secret_post"] {
+        let said = said(json!({"token_endpoint_auth_method": method}));
+        let registered = rig.registers(&said).await.expect(201).json();
+        let ask = Ask::of("app").with("client_id", text(&registered, "client_id"));
+        let browser = Browser::new();
+        rig.agree(&browser, &ask).await;
+        let asked = rig.authorize(&browser, &ask).await.expect(303).location();
+        assert!(asked.path().starts_with("/oauth/authorize/aut_"), "{method}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn rfc7591_5_changes_are_limited_as_registrations_are() {
+    let rig = Rig::open("[grant.limits]\nregister = \"3 per 10m\"\n").await;
+    let registered = rig.registers(&said(json!({}))).await.expect(201).json();
+    let mut change = said(json!({}));
+    change["client_id"] = registered["client_id"].clone();
+    let path = format!("/oauth/register/{}", text(&registered, "client_id"));
+    let token = Some(text(&registered, "registration_access_token"));
+    for status in [200, 200, 429] {
+        rig.json(Method::PUT, &path, token, &change).await.expect(status);
+    }
+    let trail = rig.world.audit().await;
+    assert_eq!(trail.iter().filter(|entry| entry["event"] == "application.changed").count(), 2);
+    rig.json(Method::GET, &path, token, &Value::Null).await.expect(200);
+}
+
+#[tokio::test]
+async fn rfc7591_5_what_a_stranger_leaves_behind_is_limited_by_address() {
+    let rig = Rig::open("[grant.limits]\nauthorize = \"3 per 10s\"\n").await;
     let method = json!({"token_endpoint_auth_method": "client_secret_post"});
-    let proves = rig.registers(&said(method.clone())).await.expect(201).json();
-    let browser = Browser::new();
-    assert!(comes_back_at_once(&proves, &browser).await);
-    rig.world.pass(Duration::from_secs(1));
-    let mut change = said(method);
-    change["client_id"] = proves["client_id"].clone();
-    change["redirect_uris"] = json!([CALLBACK, "https://evil.example/cb"]);
-    let id = text(&proves, "client_id");
-    let token = text(&proves, "registration_access_token");
-    rig.json(Method::PUT, &format!("/oauth/register/{id}"), Some(token), &change).await.expect(200);
-    let ask = Ask::of("app").with("client_id", id).with("redirect_uri", "https://evil.example/cb");
-    let asked = rig.authorize(&browser, &ask).await.expect(303).location();
-    assert!(asked.path().starts_with("/oauth/authorize/aut_"), "{asked}");
+    let registered = rig.registers(&said(method)).await.expect(201).json();
+    let (id, secret) = (text(&registered, "client_id"), text(&registered, "client_secret"));
+    let ask = Ask::of("app").with("client_id", id).and("client_secret", secret);
+    for status in [201, 201, 201, 429] {
+        rig.post("/oauth/par", &ask.pairs()).await.expect(status);
+    }
+    // One that the operator knows shares the address, and not the limit.
+    let own = Ask::of("app").and("client_secret", SECRET);
+    rig.post("/oauth/par", &own.pairs()).await.expect(201);
+}
+
+#[tokio::test]
+async fn rfc7591_what_registered_itself_gets_nothing_more_where_the_switch_is_off() {
+    let rig = Rig::open("").await;
+    let registered = rig.registers(&said(json!({}))).await.expect(201).json();
+    let ask = Ask::of("app").with("client_id", text(&registered, "client_id"));
+    rig.authorize(&Browser::new(), &ask).await.expect(303);
+    let (replica, url) = rig.world.beside("[grant.mcp]\nenabled = true", "[grant.mcp]").await.unwrap();
+    let path = format!("/oauth/register/{}", text(&registered, "client_id"));
+    Browser::new().get(format!("{url}{path}")).await.expect(404);
+    Browser::new().get(format!("{url}/oauth/authorize?{}", ask.query())).await.expect(400);
+    replica.stop().await;
 }
 
 #[tokio::test]

@@ -103,7 +103,8 @@ fn template<'a>(product: &'a Brand, language: Language, view: &'a Consent<'a>) -
     // A name that anybody may have given themselves is never read without the host that is sure.
     let who = match application.known {
         Known::Document { host } => format!("{name} ({host})"),
-        Known::Registered { .. } | Known::RegisteredItself { .. } => name.clone(),
+        Known::RegisteredItself { .. } => format!("{name} ({})", view.redirect_uri.place()),
+        Known::Registered { .. } => name.clone(),
     };
     let arguments = [("application", &*who), ("product", &**product)];
     let heading = match &*view.teams {
@@ -147,9 +148,9 @@ impl Consent<'_> {
         }
         if let Some(claimed) = self.application.known.claimed()
             && !self.redirect_uri.is_native()
-            && !is_at(self.redirect_uri.host(), claimed)
+            && !is_at(self.redirect_uri.place(), claimed)
         {
-            let hosts = [("claimed", claimed), ("host", self.redirect_uri.host())];
+            let hosts = [("claimed", claimed), ("host", self.redirect_uri.place())];
             warnings.push(Notice {
                 title: language.plain("consent_elsewhere"),
                 detail: language.text("consent_elsewhere.detail", &hosts),
