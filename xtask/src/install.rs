@@ -37,6 +37,8 @@ pub(crate) enum Need {
     Node,
     /// Python with virtual environments, and the packages of `tests/foreign/requirements.txt`.
     Python,
+    /// What the README's walks are done with.
+    Curl,
     /// The HTTP load generator.
     Wrk,
 }
@@ -53,6 +55,7 @@ impl Need {
             Self::Chromium => chromium::is_present(),
             Self::Node => answers("node", &["--version"]) && answers("npm", &["--version"]),
             Self::Python => python::is_present(),
+            Self::Curl => answers("curl", &["--version"]) && answers("jq", &["--version"]),
             // wrk prints its version and fails.
             Self::Wrk => Command::new("wrk").arg("--version").output().is_ok(),
         }
@@ -68,6 +71,7 @@ impl Need {
             // Debian's Node checks certificates against the system's authorities.
             Self::Node => &["nodejs", "npm", "ca-certificates"],
             Self::Python => &["python3-venv", "ca-certificates"],
+            Self::Curl => &["curl", "jq", "ca-certificates"],
             Self::Wrk => &["wrk"],
         }
     }

@@ -72,7 +72,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         what: "all tests, with PostgreSQL, Redis, Chromium, Node and Python",
-        needs: &[Need::Postgres, Need::Redis, Need::Chromium, Need::Node, Need::Python],
+        needs: &[Need::Postgres, Need::Redis, Need::Chromium, Need::Node, Need::Python, Need::Curl],
         run: |run| run.tests(),
     },
     Step {

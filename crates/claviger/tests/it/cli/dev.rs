@@ -3,12 +3,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use toml::Table;
 
 use crate::harness::Program;
 use crate::harness::process::run;
+
+const README: &str = include_str!("../../../../../README.md");
 
 fn start(data: &Path, more: &[&str]) -> (Program, Value) {
     let arguments = ["dev", "--json", "--port", "0", "--data-dir", data.to_str().unwrap()];
@@ -66,4 +69,51 @@ fn a_configuration_that_it_did_not_write_is_left_alone() {
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is made");
     }
+}
+
+/// The shell commands below a heading of the README, with what `dev` printed where it leaves that out; what they print.
+fn walk(heading: &str, printed: &str) -> Option<String> {
+    for program in ["bash", "curl", "jq"] {
+        if Command::new(program).arg("--version").output().is_err() {
+            let required = std::env::var("CLAVIGER_TEST_REQUIRE").as_deref() == Ok("1");
+            assert!(!required, "CLAVIGER_TEST_REQUIRE=1, but {program} is missing");
+            return None;
+        }
+    }
+    let (_, below) = README.split_once(&format!("\n## {heading}\n")).unwrap();
+    let (_, commands) = below.split_once("```sh\n").unwrap();
+    let (commands, _) = commands.split_once("```").unwrap();
+    let (first, others) = commands.split_once('\n').unwrap();
+    assert!(first.ends_with("# as printed"), "{first}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", &format!("{printed}\n{others}")]).current_dir(folder.path());
+    let output = shell.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
+    Some(said)
+}
+
+#[test]
+fn the_walks_of_the_readme_work_as_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, line) = start(folder.path(), &[]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let url = text(&line["publicUrl"]);
+    let printed = format!("CLAVIGER={url} KEY={}", text(&line["apiKey"]));
+    if let Some(said) = walk("The same with curl (and jq) alone", &printed) {
+        let (back, token) = said.split_once('\n').unwrap();
+        assert!(back.starts_with("303 ") && back.contains("/connect/done/sandbox"), "{said}");
+        assert!(token.contains("\"access_token\":\"sbx_at_"), "{said}");
+    }
+    let (secret, password) = (&line["application"]["clientSecret"], &line["user"]["password"]);
+    let printed = format!("CLAVIGER={url} SECRET={} PASSWORD={}", text(secret), text(password));
+    if let Some(said) = walk("An application asks for access", &printed) {
+        let mut answers = serde_json::Deserializer::from_str(&said).into_iter::<Value>();
+        let person = answers.next().unwrap().unwrap();
+        assert_eq!(person["email"], line["user"]["email"], "{said}");
+        let tokens = answers.next().unwrap().unwrap();
+        assert!(tokens["refresh_token"].as_str().unwrap().starts_with("crt_"), "{said}");
+    }
+    assert!(program.terminate().0.success());
 }
