@@ -593,6 +593,7 @@ fn put_together(
         metrics: Metrics::new(|registry| {
             connect.refresh_metrics().register(registry);
             connect.revocation_metrics().register(registry);
+            grant.metrics().register(registry);
         }),
         demo,
         streams: Arc::default(),

@@ -31,6 +31,7 @@ pub mod limits;
 pub mod listed;
 pub mod login;
 pub mod metadata;
+pub mod metrics;
 pub mod protect;
 pub mod push;
 pub mod register;

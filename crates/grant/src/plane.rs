@@ -15,6 +15,7 @@ use crate::application::Configured;
 use crate::client_id_document::{Documents, Flights};
 use crate::limits::{Counters, Policies};
 use crate::login::LoginSettings;
+use crate::metrics::GrantMetrics;
 use crate::protect::Protected;
 use crate::signing::{Seal, SigningSettings};
 
@@ -142,6 +143,7 @@ pub struct Grant {
     pub(crate) flights: Arc<Flights>,
     /// Room for documents that are read at once.
     pub(crate) reading: Arc<Semaphore>,
+    pub(crate) metrics: GrantMetrics,
 }
 
 impl Grant {
@@ -157,7 +159,13 @@ impl Grant {
             counters: Arc::default(),
             flights: Arc::default(),
             reading: Arc::new(Semaphore::new(DOCUMENTS_AT_ONCE)),
+            metrics: GrantMetrics::default(),
         }
+    }
+
+    /// What is counted.
+    pub const fn metrics(&self) -> &GrantMetrics {
+        &self.metrics
     }
 
     /// What the operator decided.

@@ -39,12 +39,17 @@ impl Grant {
             match token_family::decide(&state, with, now, client.refresh_leeway(self)) {
                 Decision::Ended => return Err(invalid_grant()),
                 Decision::Reuse => {
+                    self.metrics.refreshed("reused");
                     self.reused(client, &family).await?;
                     return Err(invalid_grant());
                 }
-                Decision::SameAnswer => return same_answer(kept, form, &presented, &family),
+                Decision::SameAnswer => {
+                    self.metrics.refreshed("repeated");
+                    return same_answer(kept, form, &presented, &family);
+                }
                 Decision::Rotate => {
                     if let Some(answer) = self.rotate(client, form, &presented, &family).await? {
+                        self.metrics.refreshed("rotated");
                         return Ok(answer);
                     }
                 }

@@ -251,6 +251,16 @@ fn show(desk: &Desk, found: &Value) -> anyhow::Result<()> {
         ("code challenge", pkce.to_owned()),
         ("access tokens", text("accessTokenFormat")),
     ]);
+    for (name, seconds) in [
+        ("access token life", &found["accessTokenTtl"]),
+        ("refresh token idle", &found["refreshTokenIdle"]),
+        ("refresh token life", &found["refreshTokenTtl"]),
+        ("refresh leeway", &found["refreshLeeway"]),
+    ] {
+        if let Some(seconds) = seconds.as_u64() {
+            facts.push((name, format!("{seconds} s")));
+        }
+    }
     for (name, value) in [("consent text", text("consentText")), ("homepage", text("homepage"))] {
         if value != "none" {
             facts.push((name, value));

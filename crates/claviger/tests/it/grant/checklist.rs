@@ -193,6 +193,10 @@ on_both! {
             let back = rig.authorize(&browser, &Ask::of(client)).await.expect(303).location();
             assert!(parameter(&back, "code").is_some(), "{client}: {back}");
         }
+        let metrics = rig.world.api("/metrics").await.expect(200).body;
+        for counted in ["outcome=\"rotated\"} 2", "outcome=\"reused\"} 2"] {
+            assert!(metrics.contains(&format!("claviger_grant_refreshes_total{{{counted}")), "{metrics}");
+        }
     }
 }
 
