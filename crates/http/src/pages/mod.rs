@@ -27,7 +27,7 @@ use crate::problem::Problem;
 /// Whether a problem at this route is shown to a person who asks for a page.
 pub(crate) fn is_for_people(route: &str) -> bool {
     // Endpoints for programs are called alike: `/oauth/access_token`.
-    let is_page = ["/oauth/authorize", "/oauth/access"]
+    let is_page = ["/oauth/authorize", "/oauth/login/callback", "/oauth/access"]
         .iter()
         .any(|page| route.strip_prefix(page).is_some_and(|below| below.is_empty() || below.starts_with('/')));
     is_page
@@ -81,9 +81,14 @@ mod tests {
 
     #[test]
     fn a_person_sees_pages_and_a_program_gets_documents() {
-        for page in
-            ["/oauth/authorize", "/oauth/authorize/{id}", "/oauth/access", "/portal/settings", "unknown"]
-        {
+        for page in [
+            "/oauth/authorize",
+            "/oauth/authorize/{id}",
+            "/oauth/login/callback/{way}",
+            "/oauth/access",
+            "/portal/settings",
+            "unknown",
+        ] {
             assert!(is_for_people(page), "{page}");
         }
         for endpoint in

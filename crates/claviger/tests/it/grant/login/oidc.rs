@@ -133,7 +133,10 @@ async fn an_answer_is_good_once_in_the_browser_that_left_with_its_state() {
     let visit = Visit::begin(&rig).await;
     let back = provider.go_on(&visit.browser, visit.depart().await, EMAIL, None).await;
     let (code, state) = (parameter(&back, "code").unwrap(), parameter(&back, "state").unwrap());
-    let told = |answer: Answer| (answer.status.as_u16(), answer.body);
+    let told = |answer: Answer| {
+        assert!(answer.header("content-type").starts_with("text/html"), "{answer:?}");
+        (answer.status.as_u16(), answer.body)
+    };
     let with = |code: &str, state: &str| format!("{}?code={code}&state={state}", rig.path(BACK));
 
     let (status, body) = told(Browser::new().get(&back).await);
