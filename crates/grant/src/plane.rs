@@ -135,6 +135,8 @@ pub struct Grant {
     pub(crate) hashing: Arc<crate::login::local::Hashing>,
     /// What is known of the OpenID providers at which people sign in.
     pub(crate) providers: Arc<crate::login::oidc::Providers>,
+    /// The turns of what login back ends look at.
+    pub(crate) checks: Arc<Semaphore>,
     /// The turns of mails that login back ends are asked to send.
     pub(crate) mails: Arc<Semaphore>,
     /// What this process counts by itself.
@@ -155,6 +157,7 @@ impl Grant {
             signing: Arc::default(),
             hashing,
             providers: Arc::default(),
+            checks: Arc::new(Semaphore::new(crate::login::CHECKS_AT_ONCE)),
             mails: Arc::new(Semaphore::new(crate::login::gotrue::MAILS_AT_ONCE)),
             counters: Arc::default(),
             flights: Arc::default(),

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use tracing::{Instrument, info, warn};
 use url::form_urlencoded;
 
-use super::call::{Answer, not_now, post_json, with};
+use super::call::{Answer, not_now, plain, post_json, with};
 use super::claims::{self, TeamClaims};
 use super::elsewhere::Verdict;
 use super::local::login_of;
@@ -256,9 +256,4 @@ fn told(own: &GotrueLogin, user: &Account) -> std::result::Result<Told, Unusable
         teams: own.teams.as_ref().map(|own| claims::teams(NAME, &user.app_metadata, own)),
     }
     .checked()
-}
-
-/// A code as it may stand in a log.
-fn plain(code: &str) -> String {
-    code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect()
 }

@@ -31,6 +31,7 @@ use vault::TokenHash;
 use crate::application::Client;
 use crate::authorize::{Browser, check_csrf};
 use crate::{Error, Grant, Result};
+pub(crate) use call::CHECKS_AT_ONCE;
 use gotrue::GotrueLogin;
 use handoff::HandoffLogin;
 use http::HttpLogin;
@@ -297,6 +298,8 @@ impl Grant {
         password: &Secret<String>,
     ) -> Result<Option<User>> {
         let is_asked = (1..=MAX_PASSWORD).contains(&password.expose().len());
+        let is_elsewhere = !matches!(checker, Checker::Local);
+        let _turn = is_elsewhere.then(|| self.turn_elsewhere()).transpose()?;
         let told = match (checker, login_elsewhere(email).filter(|_| is_asked)) {
             (Checker::Local, _) => return self.check_own(email, password).await,
             (_, None) => None,

@@ -1,5 +1,6 @@
 //! Where a provider's endpoints are (OpenID Connect Discovery §4), and the keys that it signs with (RFC 7517). Both are kept for a
-//! while in memory; a token of a key that nobody knows makes the keys be read once more.
+//! while in memory; a token of a key that nobody knows makes the keys be read once more. A document that could not be read is not asked
+//! for again at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,11 +16,14 @@ use vault::KeySet;
 use vault::jws::{self, JwsError};
 
 use super::OidcLogin;
-use crate::login::call::json;
+use crate::login::call::{json, not_now};
 use crate::{Grant, Result};
 
 /// How long a document is believed.
 const KEPT: Duration = Duration::from_hours(1);
+
+/// How long nobody asks again for one that could not be read.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// What is known of each provider.
 #[derive(Default)]
@@ -29,6 +33,7 @@ pub(crate) struct Providers(Mutex<BTreeMap<String, Known>>);
 struct Known {
     document: Option<(Timestamp, Arc<Provider>)>,
     keys: Option<(Timestamp, Arc<KeySet>)>,
+    failed: Option<(Timestamp, ())>,
 }
 
 /// What a provider says of itself; what else it says is not asked for.
@@ -63,17 +68,30 @@ impl Providers {
     }
 }
 
-fn fresh<T>(kept: Option<(Timestamp, T)>, now: Timestamp) -> Option<T> {
-    kept.filter(|(at, _)| *at <= now && now.since(*at) < KEPT).map(|(_, value)| value)
+fn fresh<T>(kept: Option<(Timestamp, T)>, now: Timestamp, within: Duration) -> Option<T> {
+    kept.filter(|(at, _)| *at <= now && now.since(*at) < within).map(|(_, value)| value)
 }
 
 impl Grant {
     /// The endpoints of a provider.
     pub(super) async fn provider(&self, own: &OidcLogin) -> Result<Arc<Provider>> {
         let now = self.now();
-        if let Some(provider) = fresh(self.providers.known(&own.name).document, now) {
+        let known = self.providers.known(&own.name);
+        if let Some(provider) = fresh(known.document, now, KEPT) {
             return Ok(provider);
         }
+        if fresh(known.failed, now, PAUSE).is_some() {
+            return Err(not_now());
+        }
+        let read = self.discover(own).await;
+        self.providers.learn(&own.name, |known| match &read {
+            Ok(provider) => known.document = Some((now, Arc::clone(provider))),
+            Err(_) => known.failed = Some((now, ())),
+        });
+        read
+    }
+
+    async fn discover(&self, own: &OidcLogin) -> Result<Arc<Provider>> {
         let url = format!("{}/.well-known/openid-configuration", own.issuer.trim_end_matches('/'));
         let answer = self.ask(&own.name, json(Call::get(&url)).timeout(self.patience())).await?;
         if answer.status != 200 {
@@ -87,14 +105,12 @@ impl Grant {
         if !is_for_browsers(&provider.authorization_endpoint) {
             return Err(answer.unusable("its authorization_endpoint is not https"));
         }
-        let provider = Arc::new(provider);
-        self.providers.learn(&own.name, |known| known.document = Some((now, Arc::clone(&provider))));
-        Ok(provider)
+        Ok(Arc::new(provider))
     }
 
     async fn provider_keys(&self, own: &OidcLogin, provider: &Provider, anew: bool) -> Result<Arc<KeySet>> {
         let now = self.now();
-        if let Some(keys) = fresh(self.providers.known(&own.name).keys, now).filter(|_| !anew) {
+        if let Some(keys) = fresh(self.providers.known(&own.name).keys, now, KEPT).filter(|_| !anew) {
             return Ok(keys);
         }
         let answer =

@@ -194,10 +194,12 @@ impl Grant {
             call = with(call, "authorization", basic)?;
         }
         let answer = self.ask(&own.name, call).await?;
-        match answer.status {
-            200 => answer.read().map(Some),
-            400 if answer.read::<Value>()?["error"] == "invalid_grant" => Ok(None),
-            _ => Err(answer.unusable("the code was not exchanged")),
+        if answer.status == 200 {
+            return answer.read().map(Some);
+        }
+        match (answer.status, answer.error_code().as_str()) {
+            (400, "invalid_grant") => Ok(None),
+            (_, error) => Err(answer.unusable(format!("the code was not exchanged: {error}"))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! OpenID providers. That it works is shown with a real one: another Claviger. What one could do wrong, a stand-in does.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::{AccessTokenFormat, Secret};
 use serde_json::{Value, json};
@@ -528,16 +529,21 @@ async fn a_provider_that_is_down_or_talks_nonsense_is_told_as_such() {
     let provider = Provider::new().await;
     let rig = provider.rig("").await;
     let visit = Visit::begin(&rig).await;
+    let pause = || rig.world.pass(Duration::from_secs(5));
     for mood in Mood::BAD {
         provider.there.be(mood);
+        pause();
         let shown = visit.send(&[("way", "up")]).await.expect(503);
         assert!(shown.body.contains("not answering"), "{mood:?}");
     }
     provider.there.be(Mood::Kind);
+    pause();
     provider.say(|says| says.document = json!({"issuer": "https://evil.example"}));
     visit.send(&[("way", "up")]).await.expect(503);
+    pause();
     provider.say(|says| says.document = json!({"authorization_endpoint": "http://evil.example/authorize"}));
     visit.send(&[("way", "up")]).await.expect(503);
+    pause();
     provider.say(|says| says.document = json!({}));
     // From here on its document is known.
     for mood in Mood::BAD {
