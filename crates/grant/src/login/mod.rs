@@ -180,6 +180,16 @@ pub struct SignInForm {
     pub new_browser: Option<Secret<String>>,
 }
 
+/// What the back ends said of a password, asked one after the other.
+#[derive(Default)]
+struct Checked {
+    user: Option<User>,
+    /// Those that said no.
+    refused_by: Vec<&'static str>,
+    /// Why nobody knows what another one would have said.
+    unanswered: Option<Error>,
+}
+
 /// What came of signing in.
 pub enum SignedIn {
     /// The browser gets this cookie.
@@ -240,8 +250,9 @@ impl Grant {
         }
     }
 
-    /// Finds the user who has this address and this password at one of the back ends. Tries are counted by account and by address,
-    /// and only a success is given back, so that guesses at the same time don't pass together.
+    /// Finds the user who has this address and this password at one of the back ends. Tries are counted by account and by address
+    /// before they are looked at, so that guesses at the same time don't pass together. A try is given back where it was right, or where
+    /// nobody said that it was wrong: what one back end refused counts, whether another one answers or not.
     async fn check_password(
         &self,
         client: Option<&Client>,
@@ -255,21 +266,16 @@ impl Grant {
         }
         let began = Instant::now();
         let tried = self.try_password(&local::login_of(email), address).await?;
-        match self.check_with_each(&checkers, email, password).await {
-            Ok(None) => {
-                let names: Vec<_> = checkers.iter().map(Checker::name).collect();
-                self.sign_in_failed(&names.join(" "), None).await?;
-                if checkers.iter().any(|checker| !matches!(checker, Checker::Local)) {
-                    sleep_until(end_of_span(began)).await;
-                }
-                Ok(None)
-            }
-            found => {
-                // It was right, or nobody knows whether it was.
-                self.was_right(&tried).await?;
-                found
+        let checked = self.check_with_each(&checkers, email, password).await;
+        if checked.user.is_some() || checked.refused_by.is_empty() {
+            self.was_right(&tried).await?;
+        } else {
+            self.sign_in_failed(&checked.refused_by.join(" "), None).await?;
+            if checkers.iter().any(|checker| !matches!(checker, Checker::Local)) {
+                sleep_until(end_of_span(began)).await;
             }
         }
+        checked.unanswered.map_or(Ok(checked.user), Err)
     }
 
     async fn check_with_each(
@@ -277,18 +283,18 @@ impl Grant {
         checkers: &[Checker<'_>],
         email: &str,
         password: &Secret<String>,
-    ) -> Result<Option<User>> {
-        let mut unanswered = None;
+    ) -> Checked {
+        let mut checked = Checked::default();
         for checker in checkers {
             match self.check_with(checker, email, password).await {
-                Ok(None) => {}
-                Ok(Some(user)) => return Ok(Some(user)),
+                Ok(None) => checked.refused_by.push(checker.name()),
+                Ok(Some(user)) => return Checked { user: Some(user), ..Checked::default() },
                 // Another one may know them all the same.
-                Err(error @ Error::NotNow { .. }) => unanswered = Some(error),
-                Err(error) => return Err(error),
+                Err(error @ Error::NotNow { .. }) => checked.unanswered = Some(error),
+                Err(error) => return Checked { unanswered: Some(error), ..checked },
             }
         }
-        unanswered.map_or(Ok(None), Err)
+        checked
     }
 
     async fn check_with(

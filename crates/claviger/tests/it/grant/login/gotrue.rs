@@ -163,7 +163,7 @@ async fn whom_supabase_refuses_is_told_what_a_wrong_password_is() {
 #[tokio::test]
 async fn a_supabase_that_is_down_limited_or_misconfigured_is_never_a_wrong_password() {
     let project = Project::new().await;
-    let rig = project.rig("").await;
+    let rig = project.rig("[grant.login]\nlocal = false\n").await;
     let visit = Visit::begin(&rig).await;
     for mood in Mood::BAD.into_iter().filter(|mood| *mood != Mood::Silent) {
         project.there.be(mood);

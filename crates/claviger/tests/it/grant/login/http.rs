@@ -54,8 +54,12 @@ impl Product {
     }
 
     async fn rig(&self, lines: &str) -> Rig {
+        self.rig_with("500ms", lines).await
+    }
+
+    async fn rig_with(&self, timeout: &str, lines: &str) -> Rig {
         let lines = format!(
-            "{lines}[grant.login.http]\nurl = \"{}/check\"\nsecret = \"{SHARED}\"\ntimeout = \"500ms\"\n",
+            "{lines}[grant.login.http]\nurl = \"{}/check\"\nsecret = \"{SHARED}\"\ntimeout = \"{timeout}\"\n",
             self.there.url
         );
         Rig::reaching(&[self.there.host()], &lines).await
@@ -132,9 +136,9 @@ async fn a_wrong_password_is_told_as_our_own_is_and_counted() {
 #[tokio::test]
 async fn a_product_that_is_down_or_talks_nonsense_is_never_a_wrong_password() {
     let product = Product::new().await;
-    let rig = product
-        .rig("[grant.limits]\nlogin_account = \"100 per 15m\"\nlogin_address = \"100 per 15m\"\n")
-        .await;
+    // Nobody says that it is wrong, so it does not count.
+    let rig =
+        product.rig("[grant.login]\nlocal = false\n[grant.limits]\nlogin_account = \"2 per 15m\"\n").await;
     let visit = Visit::begin(&rig).await;
     for mood in Mood::BAD {
         product.there.be(mood);
@@ -167,7 +171,7 @@ async fn a_product_that_is_down_or_talks_nonsense_is_never_a_wrong_password() {
 #[tokio::test]
 async fn a_password_is_wrong_where_the_product_says_so_in_its_own_words() {
     let product = Product::new().await;
-    let rig = product.rig("").await;
+    let rig = product.rig("[grant.login]\nlocal = false\n").await;
     let visit = Visit::begin(&rig).await;
     for status in [401, 403] {
         product.there.be(Mood::Status(status));
@@ -181,7 +185,55 @@ async fn a_password_is_wrong_where_the_product_says_so_in_its_own_words() {
     }
     product.refuse(403, json!({"error": "invalid_credentials", "message": "No."}));
     assert!(visit.password(THEIRS, RIGHT).await.expect(200).body.contains("is not right"));
-    assert_eq!(rig.world.audited("user.sign_in_failed").await["facts"]["backend"], "local http");
+    assert_eq!(rig.world.audited("user.sign_in_failed").await["facts"]["backend"], "http");
+}
+
+#[tokio::test]
+async fn what_we_refuse_ourselves_counts_also_while_the_product_does_not_answer() {
+    let product = Product::new().await;
+    let rig = product.rig("[grant.limits]\nlogin_account = \"2 per 15m\"\n").await;
+    product.there.be(Mood::Status(500));
+    let visit = Visit::begin(&rig).await;
+    for guess in ["one", "two"] {
+        let began = std::time::Instant::now();
+        visit.password(EMAIL, guess).await.expect(503);
+        assert!(began.elapsed().as_millis() >= 500, "{:?}", began.elapsed());
+        let event = rig.world.audited("user.sign_in_failed").await;
+        assert_eq!(event["facts"]["backend"], "local", "the product has not said anything");
+    }
+    visit.password(EMAIL, PASSWORD).await.expect(429);
+    assert!(!visit.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_product_that_hangs_keeps_so_many_waiting_and_no_more() {
+    const AT_ONCE: usize = 64;
+    let product = Product::new().await;
+    let limits = "[grant.limits]\nlogin_account = \"128 per 15m\"\nlogin_address = \"128 per 15m\"\n";
+    let rig = product.rig_with("30s", &format!("[grant.login]\nlocal = false\n{limits}")).await;
+    product.there.be(Mood::Silent);
+    let visit = Visit::begin(&rig).await;
+    let csrf = hidden(&visit.shown, "csrf");
+    let Visit { browser, page, .. } = visit;
+    let browser = Arc::new(browser);
+    let send = || {
+        let (browser, page, csrf) = (Arc::clone(&browser), page.clone(), csrf.clone());
+        async move {
+            let fields = [("csrf", &*csrf), ("email", THEIRS), ("password", RIGHT)];
+            browser.bare_form(page, &fields).await
+        }
+    };
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        waiting.spawn(send());
+    }
+    while product.there.asked().len() < AT_ONCE {
+        assert!(waiting.try_join_next().is_none(), "nobody is told anything yet");
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    let told = send().await.expect(503);
+    assert!(told.header("retry-after").parse::<u32>().is_ok() && told.body.contains("not answering"));
+    assert_eq!(product.there.asked().len(), AT_ONCE);
 }
 
 #[tokio::test]
