@@ -1,7 +1,7 @@
 //! What claims say of a person, where others have chosen their names and shapes. What is only shown (name, address) is left out where
 //! it can't be used; a team that can't be one is left out too, and the operator's log says so.
 
-use model::TeamId;
+use model::{TeamId, Timestamp};
 use serde_json::{Map, Value};
 use store::users::ToldMembership;
 use tracing::warn;
@@ -42,11 +42,30 @@ pub(super) fn is_elsewhere(claims: &Map<String, Value>, name: &str) -> bool {
     around.chain([name]).any(|name| elsewhere.contains_key(name))
 }
 
-/// An id: a text, or a number.
+/// Whom claims are for (RFC 7519 §4.1.3).
+pub(super) fn audience(claims: &Map<String, Value>) -> Vec<&str> {
+    match claims.get("aud") {
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// RFC 7519 §2, `NumericDate`.
+pub(super) fn instant(value: &Value) -> Option<Timestamp> {
+    let seconds = value.as_i64().or_else(|| {
+        let seconds = value.as_f64().filter(|seconds| seconds.abs() < 1e11)?;
+        #[expect(clippy::cast_possible_truncation, reason = "its size was looked at")]
+        Some(seconds as i64)
+    })?;
+    Some(Timestamp::from_unix_ms(seconds.checked_mul(1000)?))
+}
+
+/// An id: a text, or a whole number. What is longer than 64 bits was rounded when it was read, and would be somebody else's too.
 pub(super) fn id(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         _ => None,
     }
 }
@@ -134,13 +153,46 @@ mod tests {
             (json!({"https://x.example/t": "a"}), "https://x.example/t", vec![row("a", None, None)]),
             (json!({"https://x.example": {"t": "a"}}), "https://x.example.t", vec![row("a", None, None)]),
             (json!({"teams": [{"name": "A"}, "a b", 1.5, null, {"id": "c", "name": "\n"}]}), "teams", {
-                vec![row("1.5", None, None), row("c", None, None)]
+                vec![row("c", None, None)]
             }),
             (json!({"teams": null}), "teams", vec![]),
             (json!({}), "a.b.c", vec![]),
             (json!({"a": "b"}), "a.b", vec![]),
         ] {
             assert_eq!(found(&claims, claim), expected, "{claims} {claim}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_text_or_a_number_that_nobody_else_has() {
+        for (written, expected) in [
+            ("\"u-1\"", Some("u-1")),
+            ("7", Some("7")),
+            ("-7", Some("-7")),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("18446744073709551616", None),
+            ("98765432109876543210987", None),
+            ("1.5", None),
+            ("1e3", None),
+            ("true", None),
+            ("{}", None),
+        ] {
+            let value = serde_json::from_str(written).unwrap();
+            assert_eq!(id(&value).as_deref(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_a_number_of_seconds() {
+        for (value, expected) in [
+            (json!(1_780_000_000), Some(1_780_000_000_000)),
+            (json!(1_780_000_000.75), Some(1_780_000_000_000)),
+            (json!(1e300), None),
+            (json!(i64::MAX), None),
+            (json!("1780000000"), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(instant(&value).map(Timestamp::as_unix_ms), expected, "{value}");
         }
     }
 }

@@ -18,7 +18,7 @@ use vault::TokenHash;
 
 use super::told::Told;
 use super::{Elsewhere, UNTOLD, handoff, known_time, takes};
-use crate::authorize::{Browser, Open, Redirect, check_csrf};
+use crate::authorize::{AuthorizationRequest, Browser, Open, Redirect, check_csrf};
 use crate::form::Form;
 use crate::{Error, Grant, Result};
 
@@ -119,7 +119,7 @@ impl Grant {
         let open = self.take_in(way, &state, browser).await?;
         let secret = browser.secret.ok_or_else(foreign_browser)?;
         let verdict = match elsewhere {
-            Elsewhere::Oidc(provider) => self.read_answer(provider, &open, &form, secret, &state).await,
+            Elsewhere::Oidc(provider) => self.read_answer(provider, &form, secret, &state).await,
             Elsewhere::Link(own) => self.follow_link(own, &form, secret, &state).await,
             Elsewhere::Handoff(_) => Ok(self.judge(verdict.unwrap_or_default())),
         };
@@ -131,6 +131,10 @@ impl Grant {
             Err(error) => return Err(error),
         };
         let now = self.now();
+        // Somebody whose clock is that wrong, or who counts milliseconds, says nothing of when it was.
+        if auth_time.is_some_and(|told| told > now + SKEW) {
+            return self.nobody(id, way, "auth_time").await;
+        }
         let auth_time = auth_time.and_then(|told| known_time(told.min(now)));
         if let Err(reason) = is_recent(&open, auth_time) {
             return self.nobody(id, way, reason).await;
@@ -178,10 +182,16 @@ impl Grant {
     }
 }
 
+/// How old a proof may be, as a back end elsewhere is asked for it. One that has to be new is known by its time too, and this makes the
+/// back end tell it (OpenID Connect Core §2).
+pub(super) fn asked_age(request: &AuthorizationRequest) -> Option<Duration> {
+    request.max_age.or_else(|| request.wants_new_proof().then_some(Duration::ZERO))
+}
+
 /// OpenID Connect Core §3.1.2.1: the application may want a proof that is not older than some time, or a new one.
 fn is_recent(open: &Open, auth_time: Option<Timestamp>) -> std::result::Result<(), &'static str> {
     let Some(auth_time) = auth_time else {
-        return if open.request.max_age.is_some() { Err("auth_time") } else { Ok(()) };
+        return if asked_age(&open.request).is_some() { Err("auth_time") } else { Ok(()) };
     };
     let began = open.row.created_at - SKEW;
     let max_age = open.request.max_age.unwrap_or(Duration::MAX);

@@ -4,7 +4,7 @@
 //! ```text
 //! 303 {url}?challenge=…        iss: our issuer, aud: {url}, iat, exp, nonce,
 //!                              return_to: our address of the way back; and, where the application said so:
-//!                              login_hint, ui_locales, prompt ("login", "select_account"), max_age
+//!                              login_hint, ui_locales, prompt ("login", "select_account"), max_age (0 with "login")
 //!
 //! GET {return_to}?verdict=…    aud: our issuer, nonce: that of the challenge, exp: within five minutes,
 //!                              and user: {id, email, name}, teams: [{id, name, role}], auth_time
@@ -17,14 +17,15 @@
 
 use std::time::Duration;
 
-use model::{Secret, Timestamp};
+use model::Secret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::warn;
 use url::Url;
 
 use super::call::not_now;
-use super::elsewhere::{SKEW, Verdict};
+use super::claims;
+use super::elsewhere::{SKEW, Verdict, asked_age};
 use super::told::{Told, ToldTeam, ToldUser};
 use crate::authorize::Open;
 use crate::authorize::request::Prompt;
@@ -53,7 +54,6 @@ pub struct HandoffLogin {
 struct Known {
     user: ToldUser,
     teams: Option<Vec<ToldTeam>>,
-    auth_time: Option<i64>,
 }
 
 impl Grant {
@@ -84,7 +84,7 @@ impl Grant {
         } else if request.prompt.contains(&Prompt::SelectAccount) {
             say("prompt", "select_account".into());
         }
-        if let Some(max_age) = request.max_age {
+        if let Some(max_age) = asked_age(request) {
             say("max_age", max_age.as_secs().into());
         }
         let challenge = vault::shared::sign(&own.secret, &json!(claims));
@@ -96,23 +96,26 @@ impl Grant {
     /// Judges a verdict whose nonce was that of this browser.
     pub(super) fn judge(&self, verdict: Map<String, Value>) -> Verdict {
         let now = self.now();
-        if verdict.get("aud").and_then(Value::as_str) != Some(self.issuer()) {
+        if !claims::audience(&verdict).contains(&self.issuer()) {
             return Verdict::Nobody("verdict_audience");
         }
-        let ends = verdict.get("exp").and_then(Value::as_i64).and_then(instant);
+        let ends = verdict.get("exp").and_then(claims::instant);
         if !ends.is_some_and(|ends| ends + SKEW > now && ends <= now + LONGEST_VERDICT + SKEW) {
             return Verdict::Nobody("verdict_expired");
         }
-        if let Some(error) = verdict.get("error") {
+        if let Some(error) = claims::find(&verdict, "error") {
             let is_denied = error == "access_denied";
             return Verdict::Nobody(if is_denied { "access_denied" } else { "verdict_error" });
+        }
+        let auth_time = claims::find(&verdict, "auth_time").map(claims::instant);
+        if auth_time == Some(None) {
+            return Verdict::Nobody("verdict_malformed");
         }
         let Ok(known) = serde_json::from_value::<Known>(Value::Object(verdict)) else {
             return Verdict::Nobody("verdict_malformed");
         };
-        let auth_time = known.auth_time.and_then(instant);
         match Told::new(known.user, known.teams) {
-            Ok(told) => Verdict::Is(told, auth_time),
+            Ok(told) => Verdict::Is(told, auth_time.flatten()),
             Err(why) => {
                 warn!(backend = NAME, %why, "login.answer_unusable");
                 Verdict::Nobody("verdict_malformed")
@@ -131,8 +134,4 @@ pub(super) fn verdict(own: &HandoffLogin, answer: &Form) -> Option<Map<String, V
 /// The state that it belongs to.
 pub(super) fn state(verdict: &Map<String, Value>) -> Option<Secret<String>> {
     verdict.get("nonce").and_then(Value::as_str).map(Secret::from)
-}
-
-fn instant(seconds: i64) -> Option<Timestamp> {
-    seconds.checked_mul(1000).map(Timestamp::from_unix_ms)
 }

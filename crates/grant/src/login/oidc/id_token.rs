@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde_json::{Map, Value};
 
-use super::instant;
+use crate::login::claims::{audience, instant};
 use crate::login::elsewhere::SKEW;
 
 /// What it must be about.
@@ -21,11 +21,7 @@ impl Expected<'_> {
         if text("iss") != Some(self.issuer) {
             return Err("iss is somebody else");
         }
-        let audience = match claims.get("aud") {
-            Some(Value::String(one)) => vec![one.as_str()],
-            Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
+        let audience = audience(claims);
         if !audience.contains(&self.client_id) {
             return Err("aud is not us");
         }

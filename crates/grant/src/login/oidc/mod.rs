@@ -9,11 +9,9 @@
 mod discovery;
 mod id_token;
 
-use std::time::Duration;
-
 use data_encoding::BASE64;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use model::{Secret, Timestamp};
+use model::Secret;
 use provider::client::Call;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -22,8 +20,7 @@ use url::{Url, form_urlencoded};
 
 use super::call::{json, not_now, with};
 use super::claims::{self, TeamClaims};
-use super::elsewhere::Verdict;
-use super::known_time;
+use super::elsewhere::{Verdict, asked_age};
 use super::told::Told;
 use crate::authorize::Open;
 use crate::authorize::request::Prompt;
@@ -108,9 +105,7 @@ impl Grant {
         if !prompts.is_empty() {
             query.append_pair("prompt", &prompts.join(" "));
         }
-        // A proof that has to be new is known by its time, and max_age makes the provider tell it (OpenID Connect Core §2).
-        let max_age = request.max_age.or_else(|| request.wants_new_proof().then_some(Duration::ZERO));
-        if let Some(max_age) = max_age {
+        if let Some(max_age) = asked_age(request) {
             query.append_pair("max_age", &max_age.as_secs().to_string());
         }
         if let Some(hint) = &request.login_hint {
@@ -127,7 +122,6 @@ impl Grant {
     pub(super) async fn read_answer(
         &self,
         own: &OidcLogin,
-        open: &Open,
         answer: &Form,
         browser: &Secret<String>,
         state: &Secret<String>,
@@ -162,10 +156,6 @@ impl Grant {
                 return Ok(Verdict::Nobody("id_token"));
             }
         };
-        let is_age_asked = open.request.max_age.is_some() || open.request.wants_new_proof();
-        if is_age_asked && auth_time.and_then(known_time).is_none() {
-            return Ok(Verdict::Nobody("auth_time"));
-        }
         let Some(claims) = self.all_claims(own, &provider, claims, tokens.access_token).await? else {
             return Ok(Verdict::Nobody("userinfo"));
         };
@@ -316,14 +306,4 @@ fn told(own: &OidcLogin, all: &Map<String, Value>) -> Option<Told> {
         teams: names.teams.as_ref().map(|teams| claims::teams(&own.name, all, teams)),
     };
     told.checked().ok()
-}
-
-/// RFC 7519 §2, `NumericDate`.
-fn instant(value: &Value) -> Option<Timestamp> {
-    let seconds = value.as_i64().or_else(|| {
-        let seconds = value.as_f64().filter(|seconds| seconds.abs() < 1e11)?;
-        #[expect(clippy::cast_possible_truncation, reason = "its size was looked at")]
-        Some(seconds as i64)
-    })?;
-    Some(Timestamp::from_unix_ms(seconds.checked_mul(1000)?))
 }

@@ -11,10 +11,12 @@ use crate::harness::{Answer, Browser, world};
 
 const PAGE: &str = "https://product.example/sign-in?from=claviger";
 
+fn lines() -> String {
+    format!("[grant.login.handoff]\nurl = \"{PAGE}\"\nsecret = \"{SHARED}\"\nlabel = \"Rowan\"\n")
+}
+
 async fn rig() -> Rig {
-    let lines =
-        format!("[grant.login.handoff]\nurl = \"{PAGE}\"\nsecret = \"{SHARED}\"\nlabel = \"Rowan\"\n");
-    Rig::with_more(&lines).await
+    Rig::with_more(&lines()).await
 }
 
 /// What the product reads of a challenge.
@@ -55,7 +57,10 @@ async fn whoever_signs_in_at_the_products_page_is_signed_in_here() {
     assert_eq!(challenge["return_to"], rig.path("/oauth/login/callback/handoff"));
     let passed_on = (&challenge["login_hint"], &challenge["ui_locales"], &challenge["prompt"]);
     assert_eq!(passed_on, (&json!(EMAIL), &json!("et"), &json!("login")));
-    let page = come_back(&visit.browser, &challenge, SHARED, &verdict(&rig, &challenge)).await;
+    assert_eq!(challenge["max_age"], 0, "a new proof is known by its time");
+    let mut verdict = verdict(&rig, &challenge);
+    verdict["auth_time"] = json!(rig.seconds());
+    let page = come_back(&visit.browser, &challenge, SHARED, &verdict).await;
     assert_eq!(page.expect(303).location().path(), visit.page.path());
     let person = visit.agree(None).await;
     assert_eq!(person["name"], "Anna at the product");
@@ -64,7 +69,7 @@ async fn whoever_signs_in_at_the_products_page_is_signed_in_here() {
 
     let again = Visit::asking(&rig, &ask).await;
     let challenge = self::challenge(&depart(&again).await);
-    let mut verdict = verdict(&rig, &challenge);
+    verdict["nonce"] = challenge["nonce"].clone();
     verdict["teams"] = json!([{"id": "birch"}]);
     come_back(&again.browser, &challenge, SHARED, &verdict).await.expect(303);
     let now = again.agree(None).await;
@@ -112,6 +117,12 @@ async fn a_verdict_that_is_old_for_others_or_malformed_signs_nobody_in() {
         ("user", json!({"id": ""}), "verdict_malformed"),
         ("teams", json!([{"id": "a b"}]), "verdict_malformed"),
         ("error", json!("access_denied"), "access_denied"),
+        ("error", json!(false), "verdict_error"),
+        ("aud", json!([PAGE]), "verdict_audience"),
+        ("auth_time", json!("now"), "verdict_malformed"),
+        ("auth_time", json!(i64::MAX), "verdict_malformed"),
+        ("auth_time", json!(now * 1000), "auth_time"),
+        ("auth_time", json!(now + 61), "auth_time"),
     ] {
         let challenge = challenge(&depart(&visit).await);
         let mut verdict = verdict(&rig, &challenge);
@@ -125,6 +136,43 @@ async fn a_verdict_that_is_old_for_others_or_malformed_signs_nobody_in() {
         come_back(&visit.browser, &challenge, SHARED, &verdict).await.expect(400);
     }
     assert!(!visit.is_signed_in().await);
+}
+
+/// RFC 7519 §2 and §4.1.3; and libraries write null for what there is not.
+#[tokio::test]
+async fn a_verdict_is_read_in_every_form_that_libraries_write() {
+    let rig = rig().await;
+    let fraction = |seconds: i64| serde_json::from_str::<Value>(&format!("{seconds}.5")).unwrap();
+    for (name, value) in [
+        ("aud", json!(["https://other.example", rig.world.url])),
+        ("exp", fraction(rig.seconds() + 60)),
+        ("auth_time", fraction(rig.seconds() - 1)),
+        ("auth_time", json!(rig.seconds() + 60)),
+        ("auth_time", Value::Null),
+        ("error", Value::Null),
+    ] {
+        let visit = Visit::begin(&rig).await;
+        let challenge = challenge(&depart(&visit).await);
+        let mut verdict = verdict(&rig, &challenge);
+        verdict[name] = value.clone();
+        come_back(&visit.browser, &challenge, SHARED, &verdict).await.expect(303);
+        assert!(visit.is_signed_in().await, "{name} {value}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_proof_is_one_whose_time_the_product_tells() {
+    let rig = rig().await;
+    let visit = Visit::asking(&rig, &Ask::of("app").with("prompt", "login")).await;
+    for (auth_time, is_enough) in
+        [(None, false), (Some(rig.seconds() - 200), false), (Some(rig.seconds()), true)]
+    {
+        let challenge = challenge(&depart(&visit).await);
+        let mut verdict = verdict(&rig, &challenge);
+        verdict["auth_time"] = json!(auth_time);
+        come_back(&visit.browser, &challenge, SHARED, &verdict).await.expect(303);
+        assert_eq!(visit.is_signed_in().await, is_enough, "{auth_time:?}");
+    }
 }
 
 #[tokio::test]

@@ -457,6 +457,58 @@ async fn a_new_proof_is_one_whose_time_the_provider_tells() {
 }
 
 #[tokio::test]
+async fn a_proof_of_the_future_is_none() {
+    let provider = Provider::new().await;
+    let rig = provider.rig("").await;
+    let visit = Visit::begin(&rig).await;
+    let now = rig.seconds();
+    for (auth_time, is_enough) in [(now * 1000, false), (now + 61, false), (now + 60, true)] {
+        let page = provider.round(&rig, &visit, |claims| claims["auth_time"] = json!(auth_time)).await;
+        assert_eq!(parameter(&page, "failed").is_none(), is_enough, "{auth_time}");
+        assert_eq!(rig.world.audited("user.sign_in_failed").await["reason"], "auth_time");
+        assert_eq!(visit.is_signed_in().await, is_enough, "{auth_time}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_back_while_the_store_is_away_sees_a_page() {
+    let provider = Provider::new().await;
+    let rig = provider.rig("").await;
+    let visit = Visit::begin(&rig).await;
+    let start = visit.depart().await;
+    rig.world.server.app.store.close().await;
+    let page = provider.come_back(&rig, &visit, &start, "").await.expect(503);
+    assert!(page.header("content-type").starts_with("text/html") && page.body.contains("<h1>"), "{page:?}");
+    assert!(page.header("retry-after").parse::<u32>().is_ok());
+}
+
+#[tokio::test]
+async fn an_application_that_wants_our_own_people_sends_nobody_elsewhere() {
+    let provider = Provider::new().await;
+    let rig = provider.rig("").await;
+    rig.register("inner", |own| own.login = Some(vec!["local".to_owned()])).await;
+    let visit = Visit::asking(&rig, &Ask::of("inner")).await;
+    assert!(!visit.shown.body.contains("Continue with Upstream"));
+    visit.send(&[("way", "up")]).await.expect(400);
+    assert!(provider.there.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_not_asked_again_at_once() {
+    let provider = Provider::new().await;
+    let rig = provider.rig("").await;
+    let visit = Visit::begin(&rig).await;
+    provider.there.be(Mood::Status(500));
+    visit.send(&[("way", "up")]).await.expect(503);
+    provider.there.be(Mood::Kind);
+    rig.world.pass(Duration::from_secs(4));
+    visit.send(&[("way", "up")]).await.expect(503);
+    assert_eq!(provider.there.asked().len(), 1);
+    rig.world.pass(Duration::from_secs(1));
+    visit.depart().await;
+}
+
+#[tokio::test]
 async fn an_address_is_kept_where_the_provider_vouches_for_it() {
     let provider = Provider::new().await;
     let (rig, trusting) = (provider.rig("").await, provider.rig("trust_email = true\n").await);
