@@ -5,7 +5,7 @@
 //! 2. Somebody else asks the person.
 //! 3. [`arrive`](Grant::arrive): the browser must be the one that began, and the state the one that it left with, on the way that it
 //!    left by. Then the state is used up, by one statement, before anything that came with it is looked at: of any number of arrivals
-//!    one goes on.
+//!    one goes on. A mailed link that is good no more uses nothing up: a newer one has the same state.
 //! 4. The back end's own part says who it is, or that it is nobody.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tracing::warn;
 use vault::TokenHash;
 
 use super::told::Told;
-use super::{Elsewhere, UNTOLD, handoff, known_time, takes};
+use super::{Elsewhere, UNTOLD, gotrue, handoff, known_time, takes};
 use crate::authorize::{AuthorizationRequest, Browser, Open, Redirect, check_csrf};
 use crate::form::Form;
 use crate::{Error, Grant, Result};
@@ -116,14 +116,21 @@ impl Grant {
             Some(verdict) => handoff::state(verdict),
         };
         let state = state.ok_or_else(over)?;
-        let open = self.take_in(way, &state, browser).await?;
+        let open = self.left_with(way, &state, browser).await?;
+        let id = open.row.id;
+        let code = gotrue::code(&form);
+        let is_link = matches!(elsewhere, Elsewhere::Link(_));
+        if is_link && code.is_none() {
+            return self.nobody(id, way, "no_code").await;
+        }
+        let _turn = is_link.then(|| self.turn_elsewhere()).transpose()?;
+        self.use_up_state(&id, way, &state).await?;
         let secret = browser.secret.ok_or_else(foreign_browser)?;
         let verdict = match elsewhere {
             Elsewhere::Oidc(provider) => self.read_answer(provider, &form, secret, &state).await,
-            Elsewhere::Link(own) => self.follow_link(own, &form, secret, &state).await,
+            Elsewhere::Link(own) => self.follow_link(own, code.unwrap_or_default(), secret, &state).await,
             Elsewhere::Handoff(_) => Ok(self.judge(verdict.unwrap_or_default())),
         };
-        let id = open.row.id;
         let (told, auth_time) = match verdict {
             Ok(Verdict::Is(told, auth_time)) => (told, auth_time),
             Ok(Verdict::Nobody(reason)) => return self.nobody(id, way, reason).await,
@@ -153,21 +160,17 @@ impl Grant {
         Ok(Arrived::SignedIn { id, secret })
     }
 
-    /// Step 3.
-    async fn take_in(&self, way: &str, state: &Secret<String>, browser: Browser<'_>) -> Result<Open> {
+    /// Step 3: the request that this browser left with this state. What is only guessed uses nothing up.
+    async fn left_with(&self, way: &str, state: &Secret<String>, browser: Browser<'_>) -> Result<Open> {
         let id = state.expose().split_once('.').and_then(|(id, _)| id.parse::<AuthorizationId>().ok());
         let open = self.open(&id.ok_or_else(over)?, browser).await?;
-        let expected = TokenHash::of(state.expose()).to_hex();
-        let is_it = |login: Option<&serde_json::Value>| {
-            let away = login.and_then(|login| Away::deserialize(login).ok());
-            away.is_some_and(|away| away.way == way && away.state == expected)
-        };
-        // What is only guessed uses nothing up.
-        if !is_it(open.row.login.as_ref()) {
-            return Err(over());
-        }
-        let taken = self.store().authorizations.take_login(&open.row.id, self.now()).await?;
-        if is_it(taken.as_ref()) { Ok(open) } else { Err(over()) }
+        if is_away(open.row.login.as_ref(), way, state) { Ok(open) } else { Err(over()) }
+    }
+
+    /// Step 3: of any number of arrivals, one.
+    async fn use_up_state(&self, id: &AuthorizationId, way: &str, state: &Secret<String>) -> Result<()> {
+        let taken = self.store().authorizations.take_login(id, self.now()).await?;
+        if is_away(taken.as_ref(), way, state) { Ok(()) } else { Err(over()) }
     }
 
     async fn nobody(&self, id: AuthorizationId, way: &str, reason: &'static str) -> Result<Arrived> {
@@ -180,6 +183,12 @@ impl Grant {
     pub(super) fn way_back(&self, way: &str) -> String {
         format!("{}/oauth/login/callback/{way}", self.issuer())
     }
+}
+
+/// Whether that is what a row keeps while the browser is away with this state.
+fn is_away(login: Option<&serde_json::Value>, way: &str, state: &Secret<String>) -> bool {
+    let away = login.and_then(|login| Away::deserialize(login).ok());
+    away.is_some_and(|away| away.way == way && away.state == TokenHash::of(state.expose()).to_hex())
 }
 
 /// How old a proof may be, as a back end elsewhere is asked for it. One that has to be new is known by its time too, and this makes the

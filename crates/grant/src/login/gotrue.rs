@@ -181,17 +181,14 @@ impl Grant {
         }
     }
 
-    /// Reads what a link has brought.
+    /// Reads what a code tells that a link has brought.
     pub(super) async fn follow_link(
         &self,
         own: &GotrueLogin,
-        answer: &Form,
+        code: &str,
         browser: &Secret<String>,
         state: &Secret<String>,
     ) -> Result<Verdict> {
-        let Some(code) = answer.get("code").ok().flatten().filter(|code| code.len() <= 256) else {
-            return Ok(Verdict::Nobody("no_code"));
-        };
         let verifier = vault::elsewhere::code_verifier(browser, state);
         let body = json!({"auth_code": code, "code_verifier": verifier.expose()});
         let answer = self.ask_gotrue(own, "/token?grant_type=pkce", &body, None).await?;
@@ -245,6 +242,11 @@ impl Grant {
         };
         self.ask(NAME, call).await
     }
+}
+
+/// The code that a link has brought; one that is good no more has an error instead.
+pub(super) fn code(answer: &Form) -> Option<&str> {
+    answer.get("code").ok().flatten().filter(|code| code.len() <= 256)
 }
 
 fn told(own: &GotrueLogin, user: &Account) -> std::result::Result<Told, Unusable> {

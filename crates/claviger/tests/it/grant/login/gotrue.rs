@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::stand_in::Mood;
-use super::{Rig, SHARED, StandIn, Visit};
+use super::{Ask, Rig, SHARED, StandIn, Visit};
 use crate::harness::browser::parameter;
 use crate::harness::third_party::Asked;
 use crate::harness::world;
@@ -293,6 +293,37 @@ async fn a_link_that_is_over_leads_to_the_sign_in_page() {
     project.is(|user| user["challenge"] = json!("another"));
     visit.browser.get(format!("{link}&code=their-code")).await.expect(303);
     assert!(!visit.is_signed_in().await);
+}
+
+/// Asking again makes the link before it worthless, and people press both.
+#[tokio::test]
+async fn an_older_link_uses_nothing_up() {
+    let project = Project::new().await;
+    let rig = project.by_link().await;
+    let visit = Visit::begin(&rig).await;
+    for _ in 0..2 {
+        ask_for_link(&visit, THEIRS).await.expect(200);
+    }
+    let link = project.link().await;
+    let long = format!("code={}", "x".repeat(257));
+    for over in ["error=access_denied&error_code=otp_expired", "code=", &long] {
+        let page = visit.browser.get(format!("{link}&{over}")).await.expect(303).location();
+        assert_eq!(parameter(&page, "failed").as_deref(), Some("gotrue"), "{over}");
+        assert_eq!(rig.world.audited("user.sign_in_failed").await["reason"], "no_code");
+    }
+    visit.browser.get(format!("{link}&code=their-code")).await.expect(303);
+    assert!(visit.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn an_application_that_wants_our_own_people_has_no_link_mailed() {
+    let project = Project::new().await;
+    let rig = project.by_link().await;
+    rig.register("inner", |own| own.login = Some(vec!["local".to_owned()])).await;
+    let visit = Visit::asking(&rig, &Ask::of("inner")).await;
+    assert!(!visit.shown.body.contains("Email me a sign-in link"));
+    ask_for_link(&visit, THEIRS).await.expect(400);
+    assert!(project.there.asked().is_empty());
 }
 
 #[tokio::test]
