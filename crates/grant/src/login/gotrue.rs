@@ -76,6 +76,8 @@ struct Account {
     #[serde(default)]
     email: Value,
     #[serde(default)]
+    email_confirmed_at: Value,
+    #[serde(default)]
     app_metadata: Map<String, Value>,
     #[serde(default)]
     user_metadata: Map<String, Value>,
@@ -250,10 +252,12 @@ pub(super) fn code(answer: &Form) -> Option<&str> {
 }
 
 fn told(own: &GotrueLogin, user: &Account) -> std::result::Result<Told, Unusable> {
+    let is_confirmed = user.email_confirmed_at.as_str().is_some_and(|at| !at.is_empty());
     let names = ["name", "full_name"].map(|member| user.user_metadata.get(member));
     Told {
         subject: user.id.clone(),
-        email: claims::email(Some(&user.email)),
+        // Where confirmation is off, anybody has an account with any address.
+        email: claims::email(Some(&user.email).filter(|_| is_confirmed)),
         name: names.into_iter().find_map(claims::name),
         teams: own.teams.as_ref().map(|own| claims::teams(NAME, &user.app_metadata, own)),
     }

@@ -144,6 +144,20 @@ async fn what_app_metadata_says_now_replaces_what_it_said() {
     assert_eq!(third.agree(None).await["team"], Value::Null, "no claim, no team");
 }
 
+/// Where it asks nobody to confirm an address, anybody has an account with any of them.
+#[tokio::test]
+async fn an_address_that_nobody_confirmed_is_not_kept() {
+    let project = Project::new().await;
+    let rig = project.rig("").await;
+    for confirmed in [json!("2026-01-01T00:00:00Z"), Value::Null, json!(""), json!(true)] {
+        project.is(|user| user["email_confirmed_at"] = confirmed.clone());
+        let visit = Visit::begin(&rig).await;
+        visit.password(THEIRS, RIGHT).await.expect(303);
+        let email = visit.agree(None).await["email"].clone();
+        assert_eq!(email == THEIRS, confirmed == "2026-01-01T00:00:00Z", "{confirmed} {email}");
+    }
+}
+
 #[tokio::test]
 async fn whom_supabase_refuses_is_told_what_a_wrong_password_is() {
     let project = Project::new().await;
