@@ -65,6 +65,7 @@ pub struct ClaimNames {
 }
 
 /// OpenID Connect Core §5.1.
+pub const EMAIL: &str = "email";
 const EMAIL_VERIFIED: &str = "email_verified";
 
 /// RFC 6749 §5.1, with the ID token.
@@ -156,16 +157,16 @@ impl Grant {
                 return Ok(Verdict::Nobody("id_token"));
             }
         };
-        let Some(claims) = self.all_claims(own, &provider, claims, tokens.access_token).await? else {
+        let Some(said) = self.all_claims(own, &provider, claims, tokens.access_token).await? else {
             return Ok(Verdict::Nobody("userinfo"));
         };
         // Teams that stand elsewhere are not none: what people may do there must not end by that.
         let teams = own.claims.teams.as_ref();
-        if teams.is_some_and(|teams| claims::is_elsewhere(&claims, &teams.claim)) {
+        if teams.is_some_and(|teams| said.is_elsewhere(&teams.claim)) {
             warn!(backend = own.name, "login.claims_elsewhere");
             return Ok(Verdict::Nobody("claims_elsewhere"));
         }
-        Ok(told(own, &claims).map_or(Verdict::Nobody("claims"), |told| Verdict::Is(told, auth_time)))
+        Ok(told(own, &said).map_or(Verdict::Nobody("claims"), |told| Verdict::Is(told, auth_time)))
     }
 
     /// OpenID Connect Core §3.1.3: a code for tokens; `None` when the provider does not take the code.
@@ -198,48 +199,61 @@ impl Grant {
         &self,
         own: &OidcLogin,
         provider: &Provider,
-        mut claims: Map<String, Value>,
+        token: Map<String, Value>,
         access_token: Option<String>,
-    ) -> Result<Option<Map<String, Value>>> {
+    ) -> Result<Option<Said>> {
         let names = &own.claims;
         let teams = names.teams.as_ref().map(|teams| &teams.claim);
         let mut wanted = [&names.id, &names.email, &names.name].into_iter().chain(teams);
-        let is_complete = wanted.all(|name| claims::find(&claims, name).is_some())
-            && (own.trust_email || claims.contains_key(EMAIL_VERIFIED));
-        let (Some(endpoint), Some(token)) = (&provider.userinfo_endpoint, access_token) else {
-            return Ok(Some(claims));
+        let is_complete = wanted.all(|name| claims::find(&token, name).is_some())
+            && (own.trust_email || claims::find(&token, EMAIL_VERIFIED).is_some());
+        let userinfo = provider.userinfo_endpoint.as_ref().zip(access_token).filter(|_| !is_complete);
+        let Some((endpoint, access_token)) = userinfo else {
+            return Ok(Some(Said { token, userinfo: Map::new() }));
         };
-        if is_complete {
-            return Ok(Some(claims));
-        }
-        let bearer = Secret::new(format!("Bearer {token}"));
+        let bearer = Secret::new(format!("Bearer {access_token}"));
         let call = with(json(Call::get(endpoint)).timeout(self.patience()), "authorization", &bearer)?;
         let answer = self.ask(&own.name, call).await?;
         if answer.status != 200 {
             return Err(answer.unusable("userinfo was refused"));
         }
-        let more: Map<String, Value> = answer.read()?;
+        let userinfo: Map<String, Value> = answer.read()?;
         // §5.3.2: or it could be put together from two people's answers.
-        if more.get("sub") != claims.get("sub") {
-            return Ok(None);
-        }
-        // Whether an address is verified is said of the one beside it.
-        let is_other_email = claims::find(&claims, &names.email)
-            .is_some_and(|own| claims::find(&more, &names.email).is_some_and(|other| other != own));
-        for (name, value) in more {
-            if name == EMAIL_VERIFIED && is_other_email {
-                continue;
-            }
-            match (claims.get_mut(&name), value) {
-                (None, value) => drop(claims.insert(name, value)),
-                // Each says for itself what it does not have.
-                (Some(Value::Object(own)), Value::Object(more)) if name == claims::ELSEWHERE => {
-                    own.extend(more);
-                }
-                (Some(_), _) => {}
-            }
-        }
-        Ok(Some(claims))
+        Ok((userinfo.get("sub") == token.get("sub")).then_some(Said { token, userinfo }))
+    }
+}
+
+/// What a provider says of one person, in both places. A claim counts as it stands in the ID token; where it is not there, in userinfo.
+struct Said {
+    token: Map<String, Value>,
+    userinfo: Map<String, Value>,
+}
+
+impl Said {
+    /// The place where a claim counts.
+    fn place(&self, name: &str) -> &Map<String, Value> {
+        if claims::find(&self.token, name).is_some() { &self.token } else { &self.userinfo }
+    }
+
+    fn find(&self, name: &str) -> Option<&Value> {
+        claims::find(self.place(name), name)
+    }
+
+    /// Each says for itself what it does not have.
+    fn is_elsewhere(&self, name: &str) -> bool {
+        [&self.token, &self.userinfo].into_iter().any(|place| claims::is_elsewhere(place, name))
+    }
+
+    /// Whether the address is verified, of which that is said beside it, or where no other one is; `None` where nothing is said.
+    fn is_email_verified(&self) -> Option<bool> {
+        let email = self.find(EMAIL);
+        let mut places = [self.place(EMAIL), &self.token, &self.userinfo].into_iter();
+        let verified = places.find_map(|place| {
+            let is_of_it = claims::find(place, EMAIL).is_none_or(|own| Some(own) == email);
+            claims::find(place, EMAIL_VERIFIED).filter(|_| is_of_it)
+        })?;
+        // Some providers write a text.
+        Some(*verified == true || *verified == "true")
     }
 }
 
@@ -291,19 +305,20 @@ fn basic_header(client_id: &str, secret: &Secret<String>) -> Secret<String> {
 }
 
 /// `None` where the claims name nobody.
-fn told(own: &OidcLogin, all: &Map<String, Value>) -> Option<Told> {
+fn told(own: &OidcLogin, said: &Said) -> Option<Told> {
     let names = &own.claims;
-    // Whoever reads an address of us takes it for one that somebody has looked after. Some providers write a text.
-    let is_verified = match all.get(EMAIL_VERIFIED) {
-        None | Some(Value::Null) => own.trust_email,
-        Some(verified) => *verified == true || *verified == "true",
-    };
-    let email = claims::find(all, &names.email).filter(|_| is_verified);
+    // Whoever reads an address of us takes it for one that somebody has looked after. OpenID Connect Core §5.1: `email_verified` is said
+    // of `email`, and of no other claim.
+    let verified = said.is_email_verified().filter(|_| names.email == EMAIL);
+    let email = said.find(&names.email).filter(|_| verified.unwrap_or(own.trust_email));
     let told = Told {
-        subject: claims::id(claims::find(all, &names.id)?)?,
+        subject: claims::id(said.find(&names.id)?)?,
         email: claims::email(email),
-        name: claims::name(claims::find(all, &names.name)),
-        teams: names.teams.as_ref().map(|teams| claims::teams(&own.name, all, teams)),
+        name: claims::name(said.find(&names.name)),
+        teams: names
+            .teams
+            .as_ref()
+            .map(|own_teams| claims::teams(&own.name, said.place(&own_teams.claim), own_teams)),
     };
     told.checked().ok()
 }

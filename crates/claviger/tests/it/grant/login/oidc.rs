@@ -537,6 +537,46 @@ async fn an_address_is_kept_where_the_provider_vouches_for_it() {
             .await;
         assert_eq!(visit.agree(None).await["email"] == "bert@example.com", is_kept, "{told}");
     }
+    // What the ID token says of no address is not said of one that userinfo doubts.
+    let doubted = json!({"sub": "u-9", "email": "bert@example.com", "email_verified": false});
+    provider.say(|says| says.userinfo = doubted);
+    let visit = Visit::begin(&rig).await;
+    provider.round(&rig, &visit, |claims| drop(claims.as_object_mut().unwrap().remove("email"))).await;
+    assert_eq!(visit.agree(None).await["email"], Value::Null);
+}
+
+/// OpenID Connect Core §5.1: `email_verified` is said of `email`.
+#[tokio::test]
+async fn whether_an_address_is_verified_is_not_said_of_another_claim() {
+    let provider = Provider::new().await;
+    let rig = provider.rig("trust_email = true\nclaims = { email = \"work_mail\" }\n").await;
+    let visit = Visit::begin(&rig).await;
+    provider
+        .round(&rig, &visit, |claims| {
+            claims["work_mail"] = json!("bert@work.example");
+            claims["email_verified"] = json!(false);
+        })
+        .await;
+    assert_eq!(visit.agree(None).await["email"], "bert@work.example", "the operator vouches for it");
+}
+
+#[tokio::test]
+async fn a_claim_that_stands_deep_in_userinfo_is_found() {
+    let provider = Provider::new().await;
+    let rig = provider.rig("claims = { teams = \"realm.teams\" }\n").await;
+    let userinfo = json!({"sub": "u-9", "realm": {"teams": ["rowan"]}, "name": "Somebody Else"});
+    provider.say(|says| says.userinfo = userinfo);
+    for (of_token, expected) in [
+        (json!({"id": 7}), "rowan"),
+        (json!({"teams": null}), "rowan"),
+        (Value::Null, "rowan"),
+        (json!({"teams": ["birch"]}), "birch"),
+    ] {
+        let visit = Visit::begin(&rig).await;
+        provider.round(&rig, &visit, |claims| claims["realm"] = of_token.clone()).await;
+        let person = visit.agree(None).await;
+        assert_eq!((&person["team"]["id"], &person["name"]), (&json!(expected), &json!("Bert Kask")));
+    }
 }
 
 /// OpenID Connect Core §5.6.2.
