@@ -9,7 +9,7 @@ use grant::login::claims::TeamClaims;
 use grant::login::gotrue::GotrueLogin;
 use grant::login::handoff::HandoffLogin;
 use grant::login::http::HttpLogin;
-use grant::login::oidc::{ClaimNames, OidcLogin};
+use grant::login::oidc::{ClaimNames, EMAIL, OidcLogin};
 use grant::login::{gotrue, handoff, http, local};
 use model::{Scopes, Secret};
 use serde::Deserialize;
@@ -26,6 +26,9 @@ const MOST_HASHES: usize = 64;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Names that other ways have.
 const RESERVED: [&str; 5] = [local::NAME, gotrue::NAME, http::NAME, handoff::NAME, "link"];
+/// Claims that say who somebody is just now, and may say it of somebody else later.
+const PASSED_ON: [&str; 7] =
+    ["email", "mail", "preferred_username", "upn", "unique_name", "nickname", "name"];
 /// How long the product's check may take that says nothing else.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -140,11 +143,8 @@ pub fn settings(own: &Login, warnings: &mut Vec<String>) -> Result<LoginSettings
 }
 
 fn supabase(own: &Gotrue, warnings: &mut Vec<String>) -> Result<GotrueLogin, ConfigError> {
-    let url = address("grant.login.gotrue.url", &own.url)?;
-    if url.contains('?') {
-        let mend = "write the address of its API, such as \"https://….supabase.co/auth/v1\"";
-        return Err(ConfigError::setting("grant.login.gotrue.url", "has a query", mend));
-    }
+    let mend = "write the address of its API, such as \"https://….supabase.co/auth/v1\"";
+    let url = plain_address("grant.login.gotrue.url", &own.url, mend)?;
     Ok(GotrueLogin {
         url: url.trim_end_matches('/').to_owned(),
         api_key: header("grant.login.gotrue.api_key", &own.api_key, warnings)?,
@@ -170,11 +170,8 @@ fn provider(name: &str, own: &Oidc, warnings: &mut Vec<String>) -> Result<OidcLo
         let mend = format!("use up to 40 of a-z 0-9 _ -, and none of {}", RESERVED.join(", "));
         return Err(ConfigError::setting(&key(""), "is no name for a login back end", mend));
     }
-    let issuer = address(&key(".issuer"), &own.issuer)?;
-    if issuer.contains('?') {
-        let mend = "write it as the provider's document does (OpenID Connect Discovery §3)";
-        return Err(ConfigError::setting(&key(".issuer"), "has a query", mend));
-    }
+    let mend = "write it as the provider's document does (OpenID Connect Discovery §3)";
+    let issuer = plain_address(&key(".issuer"), &own.issuer, mend)?;
     let scopes = match &own.scopes {
         None => ["openid", "profile", "email"].map(str::to_owned).to_vec(),
         Some(scopes) => scopes.clone(),
@@ -195,10 +192,16 @@ fn provider(name: &str, own: &Oidc, warnings: &mut Vec<String>) -> Result<OidcLo
         name: usual("name", own.claims.name.as_ref(), "name")?,
         teams: own.claims.teams.as_ref().map(|own| teams(&key(".claims.teams"), own)).transpose()?,
     };
-    if [claims.email.as_str(), "email"].contains(&claims.id.as_str()) {
-        let mend =
-            "leave it at \"sub\"; a mail address proves nothing, and passes from one person to another";
-        return Err(ConfigError::setting(&key(".claims.id"), "is a mail address", mend));
+    // Their names may be addresses, or lead inwards.
+    let last = claims.id.rsplit(['.', '/']).next().unwrap_or_default();
+    if PASSED_ON.contains(&last) || claims.id == claims.email {
+        let mend = "leave it at \"sub\"; addresses and names pass from one person to another, and people change them";
+        return Err(ConfigError::setting(&key(".claims.id"), "does not stay with one person", mend));
+    }
+    if claims.email != EMAIL && own.trust_email != Some(true) {
+        let mend = "leave it at \"email\", or set trust_email = true if nobody can write somebody else's address there";
+        let problem = "is a claim of which email_verified says nothing";
+        return Err(ConfigError::setting(&key(".claims.email"), problem, mend));
     }
     let client_id = own.client_id.resolve().map_err(|error| {
         ConfigError::setting(&key(".client_id"), error, "write the client id that the provider gave")
@@ -265,16 +268,22 @@ fn header(
 
 fn product(own: &HttpCheck, warnings: &mut Vec<String>) -> Result<HttpLogin, ConfigError> {
     Ok(HttpLogin {
-        url: address("grant.login.http.url", &own.url)?,
+        url: plain_address("grant.login.http.url", &own.url, "what proves that we call is `secret`")?,
         secret: shared_secret("grant.login.http.secret", &own.secret, warnings)?,
         timeout: timeout("grant.login.http.timeout", own.timeout)?,
     })
 }
 
-/// An address that people's secrets may be sent to.
+/// The same without a query.
+fn plain_address(key: &str, text: &str, mend: &str) -> Result<String, ConfigError> {
+    let url = address(key, text)?;
+    if url.contains('?') { Err(ConfigError::setting(key, "has a query", mend)) } else { Ok(url) }
+}
+
+/// An address that people's secrets may be sent to. What is wrong with it is told without it: it may have a secret where none belongs.
 fn address(key: &str, text: &str) -> Result<String, ConfigError> {
     let mend = "write an https address, or http on loopback; without user, password and fragment";
-    let refused = |problem: &str| ConfigError::setting(key, format!("{text:?} {problem}"), mend);
+    let refused = |problem: &str| ConfigError::setting(key, problem, mend);
     let url = Url::parse(text).map_err(|error| refused(&format!("is no address: {error}")))?;
     if !url.has_host() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err(refused("has no host, or more than an address here may have"));

@@ -28,6 +28,9 @@ const SECRETS: [&[&str]; 14] = [
     &["integrations", "*", "client_secret"],
 ];
 
+/// Addresses whose queries may be secrets.
+const PAGES: [&[&str]; 1] = [&["grant", "login", "handoff", "url"]];
+
 /// Addresses of databases: secrets for their passwords' sake, and shown without them.
 const DATABASES: [&[&str]; 2] = [&["database", "url"], &["database", "migrate_url"]];
 
@@ -92,6 +95,7 @@ fn shown(path: &[&str], value: &Value) -> Value {
         Value::Array(values) => Value::Array(values.iter().map(|value| shown(path, value)).collect()),
         Value::String(text) if matches(&DATABASES, path) => database(text).into(),
         Value::String(text) if matches(&SECRETS, path) => place(text, |_| LITERAL.to_owned()).into(),
+        Value::String(text) if matches(&PAGES, path) => place(text, without_query).into(),
         Value::String(text) => place(text, without_password).into(),
         other => other.clone(),
     }
@@ -145,6 +149,15 @@ fn without_password(text: &str) -> String {
     }
 }
 
+/// An address without the password and the query in it.
+fn without_query(text: &str) -> String {
+    let text = without_password(text);
+    match text.split_once('?') {
+        Some((base, _)) => format!("{base}?{HIDDEN}"),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,10 +182,19 @@ mod tests {
 
     fn takes(path: &[String], value: &str) -> bool {
         let mut table = defaults().unwrap();
-        if path.first().is_some_and(|first| first == "applications") {
-            // None is without one.
-            let client_id = [&path[..2], &["client_id".to_owned()]].concat();
-            set(&mut table, &client_id, "env:B".into());
+        // None is without these.
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        let needed: &[&str] = match names.as_slice() {
+            ["applications", ..] => &["client_id"],
+            ["grant", "login", "http", _] => &["url", "secret"],
+            ["grant", "login", "handoff", _] => &["url", "secret", "label"],
+            ["grant", "login", "gotrue", _] => &["url", "api_key"],
+            ["grant", "login", "oidc", ..] => &["issuer", "client_id"],
+            _ => &[],
+        };
+        for name in needed {
+            let beside = [&path[..path.len() - 1], &[(*name).to_owned()]].concat();
+            set(&mut table, &beside, "env:B".into());
         }
         set(&mut table, path, format!("x = {value}").parse::<Table>().unwrap()["x"].clone());
         table.try_into::<Config>().is_ok()
@@ -213,6 +235,13 @@ mod tests {
             (&["database", "url"], "postgres://u:hun@ter2@h,i/d", "postgres://u:(hidden)@h,i/d"),
             (&["database", "migrate_url"], "hunter2", LITERAL),
             (&["stripe", "api_base"], "https://u:hunter2@h", "https://u:(hidden)@h"),
+            (&["grant", "login", "handoff", "url"], "https://h/in", "https://h/in"),
+            (&["grant", "login", "handoff", "url"], "https://h/in?key=hunter2", "https://h/in?(hidden)"),
+            (
+                &["grant", "login", "handoff", "url"],
+                "https://u:hun?ter2@h/in?x",
+                "https://u:(hidden)@h/in?(hidden)",
+            ),
             (&["public_url"], "https://auth.rowan.example", "https://auth.rowan.example"),
         ] {
             assert_eq!(shown(path, &written.into()), Value::from(expected), "{written}");

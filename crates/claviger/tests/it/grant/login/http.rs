@@ -346,11 +346,15 @@ async fn the_page_of_applications_takes_the_same_passwords() {
 fn a_check_that_could_not_work_stops_the_start() {
     for (lines, about) in [
         (
+            "url = \"https://app.example.com/x?key=1\"\nsecret = \"0123456789abcdef0123456789abcdef\"",
+            "login.http.url",
+        ),
+        (
             "url = \"http://app.example.com/x\"\nsecret = \"0123456789abcdef0123456789abcdef\"",
             "login.http.url",
         ),
         (
-            "url = \"https://u:p@app.example.com/x\"\nsecret = \"0123456789abcdef0123456789abcdef\"",
+            "url = \"https://u:hunter2@app.example.com/x\"\nsecret = \"0123456789abcdef0123456789abcdef\"",
             "login.http.url",
         ),
         ("url = \"app.example.com\"\nsecret = \"0123456789abcdef0123456789abcdef\"", "login.http.url"),
@@ -362,7 +366,7 @@ fn a_check_that_could_not_work_stops_the_start() {
         ),
     ] {
         let refused = world::refused(&format!("[grant.login.http]\n{lines}\n"));
-        assert!(refused.contains(about), "{lines}: {refused}");
+        assert!(refused.contains(about) && !refused.contains("hunter2"), "{lines}: {refused}");
     }
     let unknown = "[applications.x]\nclient_id = \"x\"\npublic = true\n\
         redirect_uris = [\"https://app.example.com/callback\"]\nlogin = [\"http\"]\n";

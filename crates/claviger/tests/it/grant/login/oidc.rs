@@ -696,10 +696,24 @@ fn a_provider_that_could_not_work_stops_the_start() {
         ("up", format!("{good}claims = {{ id = \"\" }}\n"), "oidc.up.claims.id"),
         ("up", format!("{good}claims = {{ id = \"email\" }}\n"), "oidc.up.claims.id"),
         ("up", format!("{good}claims = {{ id = \"email\", email = \"mail\" }}\n"), "oidc.up.claims.id"),
-        ("up", format!("{good}claims = {{ id = \"mail\", email = \"mail\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"staff\", email = \"staff\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"preferred_username\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"upn\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"unique_name\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"nickname\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"name\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"person.mail\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ id = \"https://x.example/email\" }}\n"), "oidc.up.claims.id"),
+        ("up", format!("{good}claims = {{ email = \"work_mail\" }}\n"), "oidc.up.claims.email"),
+        (
+            "up",
+            format!("{good}trust_email = false\nclaims = {{ email = \"work_mail\" }}\n"),
+            "oidc.up.claims.email",
+        ),
+        ("up", good.replace("https://", "https://u:hunter2@"), "oidc.up.issuer"),
         ("up", format!("{good}client_secret = \"env:CLAVIGER_NO_SUCH\"\n"), "oidc.up.client_secret"),
     ] {
         let refused = world::refused(&format!("[grant.login.oidc.{name}]\n{lines}"));
-        assert!(refused.contains(about), "{lines}: {refused}");
+        assert!(refused.contains(about) && !refused.contains("hunter2"), "{lines}: {refused}");
     }
 }
