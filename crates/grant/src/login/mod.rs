@@ -125,6 +125,11 @@ impl LoginSettings {
         all.filter(|checker| takes(client, checker.name())).collect()
     }
 
+    /// Whether there are ways that need a request of an application to come back to.
+    pub fn has_ways_back(&self) -> bool {
+        self.leading().next().is_some() || self.gotrue.as_ref().is_some_and(|own| own.magic_link)
+    }
+
     /// How people can sign in for an application, or for themselves.
     pub fn ways(&self, client: Option<&Client>) -> Ways {
         // Whoever comes without an application has no request to come back to.

@@ -74,10 +74,7 @@ async fn show(
     problem: Option<SignInProblem<'_>>,
 ) -> Result<Response, Problem> {
     let Some(own) = app.grant.own_consents(browser.borrowed()).await? else {
-        if !app.grant.settings().login.ways(None).password {
-            return Err(Problem::new(ProblemCode::SignInWayUnavailable));
-        }
-        return Ok(sign_in(app, browser, language, email, problem));
+        return sign_in(app, browser, language, email, problem);
     };
     let granted = own.consents.iter().map(|(consent, name)| {
         let team = consent.team.as_ref().and_then(|id| own.teams.iter().find(|team| team.team == *id));
@@ -102,22 +99,27 @@ fn sign_in(
     language: Language,
     email: &str,
     problem: Option<SignInProblem<'_>>,
-) -> Response {
+) -> Result<Response, Problem> {
+    let settings = &app.grant.settings().login;
+    let (with_password, has_ways_back) = (settings.ways(None).password, settings.has_ways_back());
+    if !with_password && !has_ways_back {
+        return Err(Problem::new(ProblemCode::SignInWayUnavailable));
+    }
     let here = app.grant.sign_in_form(browser.borrowed());
     let view = SignIn {
         action: PATH,
         csrf: &here.csrf,
         asked_by: None,
         email,
-        with_password: true,
+        with_password,
         forgot_url: None,
         with_link: false,
         ways: Vec::new(),
         problem,
     };
-    let mut response = login::page(app, language, &view);
+    let mut response = login::page_without_request(app, language, &view, has_ways_back);
     if let Some(secret) = here.new_browser {
         response.headers_mut().append(SET_COOKIE, OwnBrowser::remember(app, &secret));
     }
-    response
+    Ok(response)
 }

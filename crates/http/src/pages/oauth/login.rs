@@ -100,12 +100,36 @@ struct Mailed<'a> {
 
 /// The page.
 pub fn page(app: &App, language: Language, view: &SignIn<'_>) -> Response {
+    answer(language, view, &template(&app.brand, language, view))
+}
+
+/// The page where no application asks. Whoever signs in by a way that leads back to a request learns how to get here.
+pub fn page_without_request(
+    app: &App,
+    language: Language,
+    view: &SignIn<'_>,
+    has_ways_back: bool,
+) -> Response {
+    let lead = lead_without_request(language, view.with_password, has_ways_back);
+    answer(language, view, &Page { lead, ..template(&app.brand, language, view) })
+}
+
+fn lead_without_request(language: Language, with_password: bool, has_ways_back: bool) -> String {
+    let plain = language.plain("sign_in.lead_access");
+    match (with_password, has_ways_back) {
+        (true, false) => plain,
+        (true, true) => format!("{plain} {}", language.plain("sign_in.lead_access_or_elsewhere")),
+        (false, _) => language.plain("sign_in.lead_access_elsewhere"),
+    }
+}
+
+fn answer(language: Language, view: &SignIn<'_>, page: &Page<'_>) -> Response {
     let (status, retry_after) = match view.problem {
         Some(SignInProblem::TooMany { retry_after }) => (StatusCode::TOO_MANY_REQUESTS, Some(retry_after)),
         Some(SignInProblem::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, Some(SOON)),
         _ => (StatusCode::OK, None),
     };
-    let mut response = render(status, language, &template(&app.brand, language, view), forms(view));
+    let mut response = render(status, language, page, forms(view));
     if let Some(after) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds(after).into());
     }
@@ -301,6 +325,21 @@ mod tests {
         let by_link = "or have a sign-in link emailed to you";
         assert!(wrong(true).contains(by_link) && !wrong(false).contains(by_link));
         assert_eq!(wrong(false).matches("aria-invalid=\"true\" aria-describedby=\"problem\"").count(), 2);
+    }
+
+    #[test]
+    fn whoever_signs_in_elsewhere_learns_how_to_get_to_their_applications() {
+        for (language, elsewhere, own) in [
+            (Language::English, "same browser", "Then you see"),
+            (Language::Estonian, "samas brauseris", "Seejärel näed"),
+        ] {
+            for (with_password, has_ways_back, says) in
+                [(true, false, [true, false]), (true, true, [true, true]), (false, true, [false, true])]
+            {
+                let lead = lead_without_request(language, with_password, has_ways_back);
+                assert_eq!([own, elsewhere].map(|words| lead.contains(words)), says, "{lead}");
+            }
+        }
     }
 
     #[test]
