@@ -192,8 +192,12 @@ impl Grant {
         let open = self.open(id, browser).await?;
         let csrf = csrf(id, browser)?;
         let Some(person) = self.person(&open, browser).await? else {
+            let ways = self.parts.settings.login.ways(Some(&open.client));
+            if ways.is_empty() {
+                return Err(Error::problem(ProblemCode::SignInWayUnavailable));
+            }
             return Ok(View::SignIn(Box::new(SignInView {
-                ways: self.parts.settings.login.ways(Some(&open.client)),
+                ways,
                 login_hint: open.request.login_hint.clone(),
                 ui_locales: open.request.ui_locales.clone(),
                 csrf,
@@ -325,10 +329,11 @@ impl Grant {
         Ok(person.filter(|person| may_sign_in(&open.client, &person.user)))
     }
 
-    /// Who is signed in in a browser.
+    /// Who is signed in in a browser. Whoever came by a back end that is off by now is not.
     pub(crate) async fn signed_in(&self, browser: Browser<'_>) -> Result<Option<Person>> {
         let Some(secret) = browser.sign_in else { return Ok(None) };
         let found = self.store().users.signed_in(&TokenHash::of(secret.expose()), self.now()).await?;
+        let found = found.filter(|(_, user)| self.parts.settings.login.has(&user.backend));
         Ok(found.map(|(sign_in, user)| Person { user, auth_time: sign_in.auth_time }))
     }
 

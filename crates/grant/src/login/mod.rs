@@ -130,6 +130,11 @@ impl LoginSettings {
         self.leading().next().is_some() || self.gotrue.as_ref().is_some_and(|own| own.magic_link)
     }
 
+    /// Whether a back end is on.
+    pub(crate) fn has(&self, backend: &str) -> bool {
+        self.names().contains(&backend)
+    }
+
     /// How people can sign in for an application, or for themselves.
     pub fn ways(&self, client: Option<&Client>) -> Ways {
         // Whoever comes without an application has no request to come back to.
@@ -172,6 +177,13 @@ pub struct Ways {
     pub link: bool,
     /// Elsewhere: the name of each way, and what people call it.
     pub elsewhere: Vec<(String, String)>,
+}
+
+impl Ways {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        !self.password && !self.link && self.elsewhere.is_empty()
+    }
 }
 
 /// What the token of a form is made for that belongs to no request.

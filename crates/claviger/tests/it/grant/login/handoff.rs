@@ -176,6 +176,29 @@ async fn a_new_proof_is_one_whose_time_the_product_tells() {
 }
 
 #[tokio::test]
+async fn whoever_came_by_a_way_that_is_off_is_signed_in_no_more() {
+    let rig = rig().await;
+    rig.register("inner", |own| own.login = Some(vec!["handoff".to_owned()])).await;
+    let visit = Visit::begin(&rig).await;
+    let start = challenge(&depart(&visit).await);
+    come_back(&visit.browser, &start, SHARED, &verdict(&rig, &start)).await.expect(303);
+    visit.agree(None).await;
+    assert!(visit.is_believed().await);
+
+    let (_server, url) = rig.world.beside(&lines(), "").await.unwrap();
+    visit.browser.copy_cookies(&rig.world.url, &url);
+    let authorize = |ask: Ask| visit.browser.get(format!("{url}/oauth/authorize?{}", ask.query()));
+    let told = authorize(Ask::of("app").with("prompt", "none")).await.expect(303).location();
+    assert_eq!(parameter(&told, "error").as_deref(), Some("login_required"));
+    let access = visit.browser.get(format!("{url}/oauth/access")).await.expect(200);
+    assert!(access.body.contains("name=\"password\""), "{}", access.body);
+    // Nobody is left who could sign in for this one.
+    let page = authorize(Ask::of("inner")).await.expect(303).location();
+    let page = visit.browser.get(page).await.expect(400);
+    assert!(page.body.contains("sign in this way"), "{}", page.body);
+}
+
+#[tokio::test]
 async fn a_verdict_with_many_teams_has_room() {
     let rig = rig().await;
     let visit = Visit::begin(&rig).await;
