@@ -17,6 +17,22 @@ use stand_in::StandIn;
 
 const SHARED: &str = "a-shared-secret-of-32-characters";
 
+/// Nothing in the data directory has these secrets. What is known to lie there has to be found: or it was looked for elsewhere.
+fn check_at_rest(rig: &Rig, known: &str, secrets: &[&str]) {
+    let files = std::fs::read_dir(rig.world.data()).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.is_file()).collect();
+    let has = |secret: &str| {
+        let found = files.iter().find(|file| {
+            std::fs::read(file).unwrap().windows(secret.len()).any(|part| part == secret.as_bytes())
+        });
+        found.cloned()
+    };
+    assert!(has(known).is_some(), "{known} in {files:?}");
+    for secret in secrets {
+        assert_eq!(has(secret), None);
+    }
+}
+
 /// A browser at the sign-in page of a request.
 struct Visit<'a> {
     rig: &'a Rig,

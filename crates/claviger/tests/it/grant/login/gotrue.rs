@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::stand_in::Mood;
-use super::{Ask, Rig, SHARED, StandIn, Visit};
+use super::{Ask, Rig, SHARED, StandIn, Visit, check_at_rest};
 use crate::harness::browser::parameter;
 use crate::harness::third_party::Asked;
 use crate::harness::world;
@@ -197,12 +197,7 @@ async fn tokens_of_supabase_are_kept_nowhere() {
     let rig = project.rig("").await;
     let visit = Visit::begin(&rig).await;
     visit.password(THEIRS, RIGHT).await.expect(303);
-    for file in std::fs::read_dir(rig.world.data()).unwrap().map(|entry| entry.unwrap().path()) {
-        let octets = std::fs::read(&file).unwrap_or_default();
-        for secret in ["their.access.token", "theirrefresh", RIGHT] {
-            assert!(!octets.windows(secret.len()).any(|part| part == secret.as_bytes()), "{file:?}");
-        }
-    }
+    check_at_rest(&rig, THEIRS, &["their.access.token", "theirrefresh", RIGHT]);
 }
 
 #[test]
