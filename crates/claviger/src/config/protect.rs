@@ -96,17 +96,9 @@ pub fn upstreams(
             let mend = format!("add [integrations.{integration}], or name one that is there");
             return refuse("connection", format!("no integration is named {integration}"), &mend);
         }
-        let connection = match (&own.connection, own.connection_of) {
-            (Some(integration), Some(of)) => Some(Connected { integration: integration.clone(), of }),
-            (None, None) => None,
-            (Some(_), None) => {
-                let mend = "write \"team\" or \"user\"";
-                return refuse("connection_of", "nothing says whose the connection is".to_owned(), mend);
-            }
-            (None, Some(_)) => {
-                let mend = "name the integration as connection, or leave this out";
-                return refuse("connection_of", "there is no connection".to_owned(), mend);
-            }
+        let connection = match connected(own) {
+            Ok(connection) => connection,
+            Err((problem, mend)) => return refuse("connection_of", problem.to_owned(), mend),
         };
         // Any token for the resource would do otherwise, also one that says to the person only who they are.
         if connection.is_some() && !own.scopes.iter().any(|scope| is_scope(scope)) {
@@ -149,6 +141,18 @@ pub fn upstreams(
         });
     }
     Ok(made)
+}
+
+/// Whose token the upstream gets; or what is wrong, and its mend.
+fn connected(own: &Protect) -> Result<Option<Connected>, (&'static str, &'static str)> {
+    match (&own.connection, own.connection_of) {
+        (Some(integration), Some(of)) => Ok(Some(Connected { integration: integration.clone(), of })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(("nothing says whose the connection is", "write \"team\" or \"user\"")),
+        (None, Some(_)) => {
+            Err(("there is no connection", "name the integration as connection, or leave this out"))
+        }
+    }
 }
 
 /// Parts of letters, digits and marks that nobody has to encode, and no dots alone.

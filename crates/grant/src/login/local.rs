@@ -73,3 +73,52 @@ impl Grant {
         hashed.map_err(|error| Error::Keys(error.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Work that tells when it begins, and is done when it is told to.
+    fn held(hashing: &Arc<Hashing>) -> (tokio::task::JoinHandle<Result<()>>, Receiver<()>, Sender<()>) {
+        let (begun, begins) = channel();
+        let (release, released) = channel();
+        let hashing = Arc::clone(hashing);
+        let work = move || {
+            begun.send(()).unwrap();
+            released.recv().unwrap();
+        };
+        (tokio::spawn(async move { hashing.run(work).await }), begins, release)
+    }
+
+    #[tokio::test]
+    async fn no_more_are_hashed_at_once_than_may_be_and_nobody_waits_for_ever() {
+        let hashing = Arc::new(Hashing::new(2));
+        let (first, begun, release) = held(&hashing);
+        let (second, also_begun, release_too) = held(&hashing);
+        for begun in [begun, also_begun] {
+            tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+        }
+        tokio::time::pause();
+        let third = hashing.run(|| ());
+        assert!(matches!(third.await, Err(Error::NotNow { .. })), "there is no turn for a third");
+        release.send(()).unwrap();
+        release_too.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        second.await.unwrap().unwrap();
+        hashing.run(|| ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_turn_lasts_as_long_as_the_work_though_nobody_waits_for_it() {
+        let hashing = Arc::new(Hashing::new(1));
+        let (gone, begun, release) = held(&hashing);
+        tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+        gone.abort();
+        gone.await.unwrap_err();
+        assert_eq!(hashing.0.available_permits(), 0);
+        release.send(()).unwrap();
+        hashing.run(|| ()).await.unwrap();
+    }
+}
