@@ -54,7 +54,9 @@ pub(crate) struct Ring(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    read: Option<(Timestamp, Rows)>,
+    rows: Rows,
+    /// When these were read; `None` when they may be others by now.
+    read_at: Option<Timestamp>,
     opened: BTreeMap<SigningKeyId, Arc<SigningKey>>,
     /// Counts what this process has changed: what was read before a change is not kept after it.
     changes: u64,
@@ -76,7 +78,7 @@ impl Grant {
     pub(crate) fn signing_algorithms(&self) -> Vec<String> {
         let now = self.now();
         let mut algorithms = vec![self.parts.settings.signing.algorithm.word().to_owned()];
-        for row in self.known().read.iter().flat_map(|(_, rows)| rows.iter()) {
+        for row in self.known().rows.iter() {
             if is_published(row, now) && !algorithms.contains(&row.algorithm) {
                 algorithms.push(row.algorithm.clone());
             }
@@ -134,11 +136,11 @@ impl Grant {
 
     /// The keys as they were a short while ago at most.
     async fn rows(&self, now: Timestamp) -> Result<Rows> {
-        if let Some((at, rows)) = &self.known().read
-            && *at <= now
-            && now.since(*at) < READ_AGAIN
         {
-            return Ok(Arc::clone(rows));
+            let known = self.known();
+            if known.read_at.is_some_and(|at| at <= now && now.since(at) < READ_AGAIN) {
+                return Ok(Arc::clone(&known.rows));
+            }
         }
         self.read(now).await
     }
@@ -149,14 +151,15 @@ impl Grant {
         let mut known = self.known();
         if known.changes == changes {
             known.opened.retain(|id, _| rows.iter().any(|row| row.id == *id));
-            known.read = Some((now, Arc::clone(&rows)));
+            known.rows = Arc::clone(&rows);
+            known.read_at = Some(now);
         }
         Ok(rows)
     }
 
     fn forget(&self) {
         let mut known = self.known();
-        known.read = None;
+        known.read_at = None;
         known.changes += 1;
     }
 

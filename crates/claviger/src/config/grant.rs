@@ -113,7 +113,7 @@ pub struct Application {
     pub access_token_format: Option<AccessTokenFormat>,
     pub scopes: Option<Vec<String>>,
     pub public: Option<bool>,
-    pub jwks: Option<serde_json::Value>,
+    pub jwks: Option<serde_json::Map<String, serde_json::Value>>,
     pub access_token_ttl: Option<HumanDuration>,
     pub refresh_token_idle: Option<HumanDuration>,
     pub refresh_token_ttl: Option<HumanDuration>,
@@ -364,7 +364,7 @@ fn configured(
     };
     let made = ApplicationSettings {
         authentication,
-        jwks: own.jwks.clone(),
+        jwks: own.jwks.clone().map(serde_json::Value::Object),
         grant_types: own.grant_types.clone().unwrap_or(base.grant_types),
         access_token_format: own.access_token_format.unwrap_or(base.access_token_format),
         scopes: own.scopes.clone().map_or_else(|| settings.all_scopes(), Scopes::from),

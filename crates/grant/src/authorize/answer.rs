@@ -1,6 +1,6 @@
 //! The authorization response (RFC 6749 §4.1.2, §4.1.2.1; RFC 9207): the way back to the application, with a code or an error.
 
-use model::{Actor, AuditEvent, Outcome, TeamId};
+use model::{Actor, AuditEvent, Outcome, ProblemCode, TeamId};
 use store::families::Code;
 use store::grants::Grant as Consent;
 use url::form_urlencoded;
@@ -8,7 +8,7 @@ use vault::TokenHash;
 
 use super::{AuthorizationRequest, Browser, Open, Person};
 use crate::application::Client;
-use crate::{Grant, Refusal, Result};
+use crate::{Error, Grant, Refusal, Result};
 
 /// Where a browser goes. It may carry a code, so it does not print itself.
 pub struct Redirect(String);
@@ -85,6 +85,11 @@ impl Grant {
             used_at: None,
         };
         let consent = self.store().grants.agree(&agreed).await?;
+        // Read after it was written: whoever removes the application from here on finds it.
+        if self.client(client.id.as_str()).await?.is_none() {
+            self.store().grants.withdraw(&consent.id).await?;
+            return Err(Error::problem(ProblemCode::AuthorizationOver));
+        }
         let event = if agreed.id == consent.id { "grant.created" } else { "grant.changed" };
         let event = AuditEvent::new(now, event, Outcome::Success, Actor::User(person.user.id));
         let event = event.target(consent.id).fact("application", client.id.as_str());

@@ -11,24 +11,29 @@ pub(super) const IDENTITY: HeaderName = HeaderName::from_static("claviger-identi
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What begins like this only we say.
-const OURS: [&str; 2] = ["claviger-", "x-forwarded-"];
+const OURS: &str = "claviger-";
 
-/// By these names programs behind proxies are told of the caller's address, or of another path or method than stands in the request,
-/// and believe it.
-const BELIEVED: [&str; 13] = [
-    "cf-connecting-ip",
+/// By names with these in them programs behind proxies are told who the caller is, or of another host, path or method than stands in the
+/// request, and believe it.
+const BELIEVED: [&str; 18] = [
+    "authenticated-user",
     "client-ip",
-    "true-client-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
+    "clientip",
+    "connecting-ip",
+    "external-address",
+    "forwarded",
+    "pseudo-ipv4",
+    "remote-addr",
+    "remote-user",
+    "user-ip",
+    "webauth-user",
     "x-host",
     "x-http-method",
-    "x-http-method-override",
     "x-method-override",
-    "x-original-host",
-    "x-original-url",
+    "x-original-",
     "x-real-ip",
     "x-rewrite-url",
+    "x-ssl-client",
 ];
 
 /// Headers that concern one connection (RFC 9110 §7.6.1), and what is not passed on besides.
@@ -54,7 +59,7 @@ pub(super) fn onward(headers: &mut HeaderMap) {
     clean(headers);
     remove(headers, |name| {
         // CGI and its descendants read `_` for `-`, so a name with one could stand for any of the others.
-        OURS.iter().any(|ours| name.starts_with(ours)) || BELIEVED.contains(&name) || name.contains('_')
+        name.starts_with(OURS) || BELIEVED.iter().any(|part| name.contains(part)) || name.contains('_')
     });
     headers.remove(HOST);
 }
@@ -63,7 +68,11 @@ pub(super) fn onward(headers: &mut HeaderMap) {
 /// may its answer be kept (RFC 9111 §3.5).
 pub(super) fn back(headers: &mut HeaderMap) {
     clean(headers);
-    remove(headers, |name| name.starts_with("access-control-"));
+    remove(headers, |name| {
+        // RFC 9213: caches in front of us would take their word before ours.
+        let is_for_caches = name.ends_with("-cache-control") || name == "surrogate-control";
+        name.starts_with("access-control-") || is_for_caches
+    });
     if headers.contains_key(CACHE_CONTROL) {
         headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));
     }

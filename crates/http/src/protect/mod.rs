@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use ::connect::access_token::Wish;
 use ::grant::protect::{Admitted, Protected};
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -20,11 +19,12 @@ use axum::http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, VARY,
     WWW_AUTHENTICATE,
 };
+use axum::http::response::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{LengthLimitError, Limited};
-use model::{IntegrationId, Label, OauthErrorCode, Secret, SubjectId};
+use model::{IntegrationId, Label, OauthErrorCode, Secret, SubjectId, Timestamp};
 use provider::client::{ClientError, HttpClient};
 use serde::Deserialize;
 use store::connections::ConnectionKey;
@@ -40,10 +40,13 @@ use crate::oauth::{Refused, SOON, bearer, no_token};
 
 pub use streams::Streams;
 
-/// How many requests of one upstream are answered at once, and how many of one token: what is open holds a descriptor of ours, and
-/// nobody's streams leave the others without.
+/// How many requests of one upstream are answered at once, and how many of one user (or of one application that acts for itself):
+/// what is open holds a descriptor of ours, and nobody's streams leave the others without.
 pub const AT_ONCE: usize = 1000;
-const OF_ONE_TOKEN: usize = 50;
+const OF_ONE_CALLER: usize = 50;
+
+/// How long a token of a connection is new.
+const BELIEVED: Duration = Duration::from_mins(5);
 
 /// The longest list of headers that a preflight request is answered with again, in octets.
 const MAX_ASKED: usize = 1024;
@@ -158,7 +161,7 @@ fn stop(status: StatusCode, code: OauthErrorCode, description: &'static str) -> 
     Stopped { refused: Some(Refused::with(status, code, description)), needs: None }
 }
 
-/// Nothing has reached the upstream, so it may be tried again.
+/// It may be tried again.
 fn busy(description: &'static str) -> Stopped {
     Refused::later(OauthErrorCode::TemporarilyUnavailable, description, SOON).into()
 }
@@ -196,8 +199,9 @@ async fn through(app: &App, upstream: &Upstream, request: Request) -> Result<Res
         return Err(too_large());
     }
     let room = Arc::clone(&upstream.room).try_acquire_owned();
-    let stream = room.ok().and_then(|room| app.streams.open(admitted.token, room));
-    let stream = stream.ok_or_else(|| busy("too many requests are under way"))?;
+    let caller = admitted.user.map_or_else(|| admitted.client_id.to_string(), |user| user.to_string());
+    let stream = room.ok().and_then(|room| app.streams.open(admitted.token, caller, room));
+    let mut stream = stream.ok_or_else(|| busy("too many requests are under way"))?;
     let connection = match &upstream.connection {
         Some(own) => Some(Used::by(app, own, &admitted).await?),
         None => None,
@@ -218,16 +222,24 @@ async fn through(app: &App, upstream: &Upstream, request: Request) -> Result<Res
     *onward.method_mut() = head.method;
     *onward.uri_mut() = to.clone().into();
     *onward.headers_mut() = head.headers;
-    let answer = upstream.client.forward(&upstream.url, onward, upstream.timeout).await;
+    let answer = tokio::select! {
+        answer = upstream.client.forward(&upstream.url, onward, upstream.timeout) => answer,
+        () = stream.over() => return Err(no_longer_good()),
+    };
     let (mut head, body) = answer.map_err(|error| no_answer(upstream, &error))?.into_parts();
 
     if head.status == StatusCode::UNAUTHORIZED {
         return Err(not_taken(app, upstream, connection).await);
     }
     headers::back(&mut head.headers);
-    say_addresses_here(app, upstream, &to, &mut head.headers)?;
+    say_addresses_here(app, upstream, &to, &mut head)?;
     head.extensions.insert(Untouched);
-    Ok(Response::from_parts(head, Body::new(streams::Answer::new(body, stream))))
+    Ok(Response::from_parts(head, streams::body(body, stream)))
+}
+
+fn no_longer_good() -> Stopped {
+    let description = "the access token is unknown, or no longer good";
+    Refused::with(StatusCode::UNAUTHORIZED, OauthErrorCode::InvalidToken, description).into()
 }
 
 /// A value that no log shows.
@@ -264,31 +276,35 @@ fn no_answer(upstream: &Upstream, error: &ClientError) -> Stopped {
 async fn not_taken(app: &App, upstream: &Upstream, connection: Option<Used>) -> Stopped {
     warn!(path = upstream.protected.path, outcome = "failure", "protect.upstream_refused");
     if let Some(used) = connection
-        && used.is_renewed(app).await
+        && used.was_renewed(app).await
     {
         return busy("the account that this resource needs has another token now");
     }
     stop(StatusCode::BAD_GATEWAY, OauthErrorCode::ServerError, "the resource does not take what it is told")
 }
 
-/// The caller knows no address of the upstream.
+/// The caller knows no address of the upstream, and is not sent to where nobody gets through us.
 fn say_addresses_here(
     app: &App,
     upstream: &Upstream,
     to: &PathAndQuery,
-    headers: &mut HeaderMap,
+    head: &mut Parts,
 ) -> Result<(), Stopped> {
     for name in [LOCATION, CONTENT_LOCATION] {
-        let Some(address) = headers.get(&name) else { continue };
-        let Some(here) = path::address_here(upstream, &app.public_url, to, address) else {
+        let Some(address) = head.headers.get(&name) else { continue };
+        if let Some(here) = path::address_here(upstream, &app.public_url, to, address) {
+            head.headers.insert(name, here);
+        } else if head.status.is_redirection() {
             warn!(path = upstream.protected.path, outcome = "failure", "protect.leads_elsewhere");
             return Err(stop(
                 StatusCode::BAD_GATEWAY,
                 OauthErrorCode::ServerError,
                 "the resource points to where nobody gets through us",
             ));
-        };
-        headers.insert(name, here);
+        } else {
+            // What was asked for is done all the same.
+            head.headers.remove(name);
+        }
     }
     Ok(())
 }
@@ -297,6 +313,8 @@ fn say_addresses_here(
 struct Used {
     key: ConnectionKey,
     token: Secret<String>,
+    /// When the provider gave it.
+    obtained_at: Timestamp,
 }
 
 impl Used {
@@ -310,15 +328,20 @@ impl Used {
         let key = ConnectionKey { subject, integration, label: Label::default() };
         match app.connect.access_token(&key, &Wish::default()).await {
             Ok(token) => {
+                let obtained_at = token.standing.obtained_at;
                 let token = Secret::new(token.access_token.expose().to_owned());
-                Ok(Self { key, token })
+                Ok(Self { key, token, obtained_at })
             }
             Err(error) => Err(no_connection(&key, &error)),
         }
     }
 
-    /// Whether there is another token, now that this one was refused.
-    async fn is_renewed(&self, app: &App) -> bool {
+    /// Whether there is another token, now that this one was refused. A new one is believed for a while: an upstream may refuse for
+    /// other reasons, and whoever calls it would wear out the provider.
+    async fn was_renewed(&self, app: &App) -> bool {
+        if app.clock.now().since(self.obtained_at) < BELIEVED {
+            return false;
+        }
         let rejected = Some(TokenHash::of(self.token.expose()));
         let wish = Wish { rejected, ..Wish::default() };
         let fresh = app.connect.access_token(&self.key, &wish).await;

@@ -52,7 +52,14 @@ pub(super) fn address_here(
 ) -> Option<HeaderValue> {
     // RFC 9110 §10.2.2: it may be relative to what was asked for.
     let address = upstream.url.join(to.as_str()).ok()?.join(address.to_str().ok()?).ok()?;
-    let here = if address.origin() == upstream.url.origin() {
+    let is_upstream = address.host() == upstream.url.host();
+    // The same place by another scheme, or something else beside it.
+    let is_same =
+        address.port_or_known_default() == upstream.url.port_or_known_default() || address.port().is_none();
+    if is_upstream && !is_same {
+        return None;
+    }
+    let here = if is_upstream {
         let base = upstream.url.path().trim_end_matches('/');
         let rest =
             address.path().strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;

@@ -2,12 +2,14 @@ use async_trait::async_trait;
 use deadpool_postgres::Object;
 use model::{ClientId, GrantId, UserId};
 
-use super::{ANSWER_TIMEOUT, Postgres, execute, find, settle};
+use super::{ANSWER_TIMEOUT, Postgres, execute, find, query, settle};
 use crate::grants::{Grant, Grants};
 use crate::rows::grants::{self, grant_columns};
 use crate::value::Value;
 use crate::{Error, Result};
 
+/// Whoever removes the application waits, or has done so: then it is for whoever agrees to find out.
+const HOLD_APPLICATION: &str = "SELECT 1 FROM applications WHERE client_id = $1 FOR KEY SHARE";
 /// Writes a row, or locks and answers the one that is there; [`WIDEN`] adds to that.
 const AGREE: &str = concat!(
     "INSERT INTO grants (",
@@ -77,6 +79,7 @@ impl Grants for Postgres {
 
 async fn agree(client: &mut Object, values: &[Value; 9], agreed: &Grant) -> Result<Grant> {
     let transaction = client.transaction().await?;
+    query(&transaction, HOLD_APPLICATION, &[Value::word(&agreed.client_id)]).await?;
     let standing = find(&transaction, AGREE, values, grants::grant).await?.ok_or_else(Error::no_answer)?;
     let wider = standing.with(agreed);
     if wider != standing {

@@ -2,8 +2,8 @@
 //!
 //! Deeds that end many at once can meet on the same rows, so all take them in one order and none waits in a circle: the
 //! grants by their ids, then their codes, then their families. The grants are held in a way that lets whoever redeems a code go
-//! on; when its code is gone too, nobody redeems one any more, and its family is seen. A grant that comes after the others were
-//! taken is left: taking it out of turn would be such a circle, and where one must not come, the user is held, whom it needs.
+//! on; when its code is gone too, nobody redeems one any more, and its family is seen. No grant comes
+//! meanwhile: it needs the user, or the application, whoever of them is being dealt with.
 
 use deadpool_postgres::Transaction;
 

@@ -213,6 +213,7 @@ async fn replace_teams(transaction: &Transaction<'_>, user: &UserId, told: &[Tol
     let had = had.iter().map(|row| users::membership(row)).collect::<Result<Vec<_>>>()?;
     let (ended, written) = users::changes(&had, told);
     if !ended.is_empty() {
+        query(transaction, HOLD, std::slice::from_ref(&id)).await?;
         OF_USER.hold(transaction, std::slice::from_ref(&id)).await?;
     }
     for team in ended {

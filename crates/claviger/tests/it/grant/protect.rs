@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::rig::{Ask, EMAIL, OTHER_RESOURCE, Rig, error, text};
 use crate::harness::{Answer, Browser};
@@ -32,6 +32,9 @@ pub(crate) struct Behind {
     came: Arc<Mutex<Vec<Came>>>,
     /// How many streams of events nobody reads any more.
     left: watch::Receiver<usize>,
+    /// How many requests wait to go on.
+    waiting: watch::Receiver<usize>,
+    go: Arc<Semaphore>,
 }
 
 /// A body that is given piece by piece.
@@ -49,6 +52,10 @@ impl hyper::body::Body for Pieces {
     }
 }
 
+fn moved(response: axum::http::response::Builder, to: &str) -> Response<Body> {
+    response.status(307).header("location", to).body(Body::empty()).unwrap()
+}
+
 impl Behind {
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -56,6 +63,9 @@ impl Behind {
         let came = Arc::<Mutex<Vec<Came>>>::default();
         let noted = Arc::clone(&came);
         let (leaving, left) = watch::channel(0);
+        let (waits, waiting) = watch::channel(0);
+        let go = Arc::new(Semaphore::new(0));
+        let gate = Arc::clone(&go);
         let own = address.clone();
         let router = Router::new().fallback(move |request: Request<Body>| async move {
             let (head, body) = request.into_parts();
@@ -88,15 +98,28 @@ impl Behind {
                         .unwrap()
                 }
                 "never" => std::future::pending().await,
+                "slow" => {
+                    waits.send_modify(|waiting| *waiting += 1);
+                    gate.acquire().await.unwrap().forget();
+                    response.body(Body::from("done")).unwrap()
+                }
                 "307" => {
                     let to = format!("http://{own}/base/mcp/there?x=1#y");
                     response.status(307).header("location", to).body(Body::empty()).unwrap()
                 }
-                "outside" => {
-                    response.header("content-location", "/admin").body(Body::from("outside")).unwrap()
-                }
+                "secure" => moved(response, "https://127.0.0.1/base/mcp/there"),
+                "out" => moved(response, "/admin"),
+                "beside" => moved(response, "http://127.0.0.1:1/base/mcp/there"),
+                "elsewhere" => moved(response, "https://login.example/x"),
+                "made" => response
+                    .status(201)
+                    .header("location", "7")
+                    .header("content-location", "/admin")
+                    .body(Body::from("made"))
+                    .unwrap(),
                 "public" => response
                     .header("cache-control", "public, s-maxage=600")
+                    .header("cdn-cache-control", "max-age=600")
                     .body(Body::from("public"))
                     .unwrap(),
                 "401" => response.status(401).body(Body::from("no")).unwrap(),
@@ -112,7 +135,7 @@ impl Behind {
             }
         });
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, came, left }
+        Self { address, came, left, waiting, go }
     }
 
     /// A server that stands before it.
@@ -253,6 +276,9 @@ async fn the_upstream_is_told_who_it_is_and_nothing_that_the_caller_made_up() {
         ("true-client-ip", "203.0.113.7"),
         ("x-original-url", "/admin"),
         ("x-http-method-override", "DELETE"),
+        ("x-forwarded", "203.0.113.7"),
+        ("cf-connecting-ipv6", "2001:db8::1"),
+        ("remote-user", "root"),
     ];
     call(&rig, Method::POST, "/mcp", &token, &more, "{}").await.expect(200);
     let came = behind.last();
@@ -271,6 +297,9 @@ async fn the_upstream_is_told_who_it_is_and_nothing_that_the_caller_made_up() {
         "true-client-ip",
         "x-original-url",
         "x-http-method-override",
+        "x-forwarded",
+        "cf-connecting-ipv6",
+        "remote-user",
     ] {
         assert!(came.headers.get(name).is_none(), "{name}");
     }
@@ -369,9 +398,19 @@ async fn where_an_answer_leads_lies_below_our_own_path() {
     let token = token(&rig).await;
     let moved = call(&rig, Method::POST, "/mcp/307", &token, &[], "{}").await.expect(307);
     assert_eq!(moved.header("location"), rig.path("/mcp/there?x=1#y"));
-    let outside = call(&rig, Method::GET, "/mcp/outside", &token, &[], "").await.expect(502);
-    assert_eq!(error(&outside), "server_error");
-    assert!(!outside.body.contains(&behind.address), "{}", outside.body);
+    let moved = call(&rig, Method::GET, "/mcp/secure", &token, &[], "").await.expect(307);
+    assert_eq!(moved.header("location"), rig.path("/mcp/there"));
+    for wrong in ["out", "beside"] {
+        let outside = call(&rig, Method::GET, &format!("/mcp/{wrong}"), &token, &[], "").await.expect(502);
+        assert_eq!(error(&outside), "server_error");
+        assert!(!outside.body.contains("127.0.0.1"), "{}", outside.body);
+    }
+    let elsewhere = call(&rig, Method::GET, "/mcp/elsewhere", &token, &[], "").await.expect(307);
+    assert_eq!(elsewhere.header("location"), "https://login.example/x");
+    // What was done is told all the same.
+    let done = call(&rig, Method::POST, "/mcp/made", &token, &[], "{}").await.expect(201);
+    assert!(done.headers.get("content-location").is_none());
+    assert_eq!((done.header("location"), &*done.body), (&*rig.path("/mcp/7"), "made"));
 }
 
 /// The upstream does not know that it is asked with a token.
@@ -382,6 +421,7 @@ async fn an_answer_is_for_whoever_asked_alone() {
     let answer = call(&rig, Method::GET, "/mcp/public", &token(&rig).await, &[], "").await.expect(200);
     let said: Vec<_> = answer.headers.get_all("cache-control").iter().collect();
     assert!(said.iter().any(|own| *own == "private"), "{said:?}");
+    assert!(answer.headers.get("cdn-cache-control").is_none());
 }
 
 #[tokio::test]
@@ -448,33 +488,72 @@ async fn a_stream_ends_with_its_token() {
     within(left.wait_for(|left| *left == 2)).await.unwrap();
 }
 
+/// What lasts for ever ends at once; what ends by itself has the time that a stop has.
 #[tokio::test]
 async fn a_stream_keeps_nobody_waiting_who_stops_the_server() {
     let behind = Behind::new().await;
     let rig = behind.rig("").await;
-    let mut answer = events(&rig, &token(&rig).await).await;
-    let (replica, _) = rig.world.beside("\u{0}", "\u{0}").await.unwrap();
-    replica.stop().await;
-    rig.world.server.app.stop();
-    assert!(within(answer.body_mut().frame()).await.unwrap().is_err());
+    let token = token(&rig).await;
+    let (replica, url) = rig.world.beside("\u{0}", "\u{0}").await.unwrap();
+    let ask = |path: &str| {
+        let request = Request::get(format!("{url}{path}")).header("authorization", format!("Bearer {token}"));
+        Client::builder(TokioExecutor::new()).build_http().request(request.body(Body::empty()).unwrap())
+    };
+    let mut stream = ask("/mcp/events").await.unwrap();
+    stream.body_mut().frame().await.unwrap().unwrap();
+    let slow = tokio::spawn(ask("/mcp/slow"));
+    let mut waiting = behind.waiting.clone();
+    within(waiting.wait_for(|waiting| *waiting == 1)).await.unwrap();
+    let stopped = tokio::spawn(replica.stop());
+    assert!(within(stream.body_mut().frame()).await.unwrap().is_err());
+    behind.go.add_permits(1);
+    let answer = within(slow).await.unwrap().unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "done", "it was under way");
+    within(stopped).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_streams_of_one_token_leave_room_for_the_others() {
+async fn what_waits_for_its_answer_ends_with_its_token() {
+    let behind = Behind::new().await;
+    let rig = Arc::new(behind.rig("").await);
+    let token = token(&rig).await;
+    let slow = tokio::spawn({
+        let (rig, token) = (Arc::clone(&rig), token.clone());
+        async move { call(&rig, Method::POST, "/mcp/slow", &token, &[], "{}").await }
+    });
+    let mut waiting = behind.waiting.clone();
+    within(waiting.wait_for(|waiting| *waiting == 1)).await.unwrap();
+    rig.revoke("app", &token).await.expect(200);
+    rig.world.server.app.end_streams().await.unwrap();
+    let refused = within(slow).await.unwrap().expect(401);
+    assert_eq!(error(&refused), "invalid_token");
+    assert!(refused.header("www-authenticate").contains("resource_metadata="));
+}
+
+/// Whoever gets more tokens gets no more room.
+#[tokio::test]
+async fn the_streams_of_one_user_leave_room_for_the_others() {
     let behind = Behind::new().await;
     let rig = behind.rig("").await;
-    let [greedy, other] = [token(&rig).await, token(&rig).await];
+    rig.add_user("bert@example.com", &[]).await;
+    let ask = Ask::of("app").with("resource", &rig.path("/mcp"));
+    let back = rig.agree_as(&Browser::new(), &ask, "bert@example.com", None).await;
+    let code = crate::harness::browser::parameter(&back, "code").unwrap();
+    let other = rig.redeem("app", &code).await.expect(200).json();
+    let other = text(&other, "access_token");
+    let greedy = [token(&rig).await, token(&rig).await];
     let mut streams = Vec::new();
-    for _ in 0..50 {
-        streams.push(events(&rig, &greedy).await);
+    for n in 0..50 {
+        streams.push(events(&rig, &greedy[n % 2]).await);
     }
-    let refused = call(&rig, Method::POST, "/mcp", &greedy, &[], "{}").await.expect(503);
+    let refused = call(&rig, Method::POST, "/mcp", &greedy[0], &[], "{}").await.expect(503);
     assert_eq!(refused.header("retry-after"), "2");
-    call(&rig, Method::POST, "/mcp", &other, &[], "{}").await.expect(200);
+    call(&rig, Method::POST, "/mcp", other, &[], "{}").await.expect(200);
     drop(streams);
     let mut left = behind.left.clone();
     within(left.wait_for(|left| *left == 50)).await.unwrap();
-    call(&rig, Method::POST, "/mcp", &greedy, &[], "{}").await.expect(200);
+    call(&rig, Method::POST, "/mcp", &greedy[0], &[], "{}").await.expect(200);
 }
 
 #[tokio::test]
@@ -596,11 +675,15 @@ async fn a_connection_whose_token_is_refused_gets_another() {
     let code = crate::harness::browser::parameter(&back, "code").unwrap();
     let tokens = rig.redeem("app", &code).await.expect(200).json();
     let token = text(&tokens, "access_token");
+    let early = call(&rig, Method::GET, "/mcp/401", token, &[], "").await.expect(502);
+    assert_eq!(error(&early), "server_error", "a new token is believed");
+    rig.world.pass(Duration::from_mins(5));
     let refused = call(&rig, Method::GET, "/mcp/401", token, &[], "").await.expect(503);
     assert_eq!((error(&refused).as_str(), refused.header("retry-after")), ("temporarily_unavailable", "2"));
     let old = behind.last().headers["authorization"].clone();
     call(&rig, Method::GET, "/mcp", token, &[], "").await.expect(200);
     assert_ne!(behind.last().headers["authorization"], old);
+    call(&rig, Method::GET, "/mcp/401", token, &[], "").await.expect(502);
 }
 
 #[tokio::test]

@@ -86,7 +86,8 @@ impl Grant {
         let read = self.discover(own).await;
         self.providers.learn(&own.name, |known| match &read {
             Ok(provider) => known.document = Some((now, Arc::clone(provider))),
-            Err(_) => known.failed = Some((now, ())),
+            // It may have taken longer than the pause is.
+            Err(_) => known.failed = Some((self.now(), ())),
         });
         read
     }
