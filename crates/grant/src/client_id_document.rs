@@ -1,7 +1,7 @@
 //! Client ID Metadata Documents (draft-ietf-oauth-client-id-metadata-document): an application whose `client_id` is the https address
 //! of a document that says what it is. Whoever controls the address is the application.
 //!
-//! 1. The address is one that only one text names ([`address`]); anything else is an unknown application, and nothing is read.
+//! 1. The address is one that only one text names (`address`); anything else is an unknown application, and nothing is read.
 //! 2. What was read lately is a row, which all replicas share, and is believed as long as its headers said, within bounds.
 //! 3. Else one caller reads it, counted by where they come from; others who want it at that moment wait for the same answer.
 //! 4. Only a good document becomes a row, which goes when it is believed no longer and nobody has agreed to anything. What was wrong

@@ -6,8 +6,8 @@
 //! - [`oidc`]: OpenID providers
 //! - [`handoff`]: the product's own sign-in page
 //!
-//! The back ends that take passwords share one form, and are asked one after the other. What a back end tells of a person ([`told`])
-//! is learnt at every sign-in; [`call`] is how back ends elsewhere are asked, [`claims`] how what they say is read.
+//! The back ends that take passwords share one form, and are asked one after the other. What a back end tells of a person (`told.rs`)
+//! is learnt at every sign-in; `call.rs` is how back ends elsewhere are asked, [`claims`] how what they say is read.
 //! [`elsewhere`] is the way to those that ask people themselves, and back.
 
 pub mod claims;

@@ -243,7 +243,11 @@ mod tests {
         let document = Known::Document { host: "claude.ai" };
         for (known, heading, claim) in [
             (document, "\u{2068}Zapier\u{2069} (claude.ai) asks", "It chose its name itself."),
-            (Known::RegisteredItself { host: None }, "\u{2068}Zapier\u{2069} asks", "It registered itself,"),
+            (
+                Known::RegisteredItself { host: None },
+                "\u{2068}Zapier\u{2069} (claude.ai) asks",
+                "It registered itself,",
+            ),
             (Known::Registered { host: None }, "\u{2068}Zapier\u{2069} asks", "that Rowan knows"),
             (ZAPIER, "\u{2068}Zapier\u{2069} asks", "an application at <strong>zapier.com</strong></dd>"),
         ] {
