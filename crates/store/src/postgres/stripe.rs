@@ -80,18 +80,29 @@ const SWEEP_ATTEMPTS: &str = "DELETE FROM stripe_attempts WHERE id IN \
 const SWEEP_EVENTS: &str = "DELETE FROM stripe_events WHERE id IN \
     (SELECT id FROM stripe_events WHERE received_at < $1 ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
 
+/// How often an account is claimed whose owner goes while we look.
+const CLAIM_TRIES: u32 = 5;
+
 impl Postgres {
     /// Makes an account a subject's, or says why it could not be.
     async fn claim(&self, sql: &'static str, values: &[Value]) -> Result<Claimed> {
-        match self.find(sql, values, stripe::account).await {
-            Ok(Some(done)) => return Ok(Claimed::Done(done)),
-            // A claim that the statement could not see yet was faster; it can be seen now.
-            Err(error) if !is_duplicate(&error) => return Err(error),
-            Ok(None) | Err(_) => {}
+        let mut tries = 0;
+        loop {
+            match self.find(sql, values, stripe::account).await {
+                Ok(Some(done)) => return Ok(Claimed::Done(done)),
+                // A claim that the statement could not see yet was faster; it can be seen now.
+                Err(error) if !is_duplicate(&error) => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
+            let owner = self.find(OF_ACCOUNT, &values[1..2], stripe::account).await?;
+            let own = self.find(OF_SUBJECT, &values[..1], stripe::account).await?;
+            let refused = stripe::refused(owner, own);
+            tries += 1;
+            // What stood in the way may be gone by now.
+            if refused.is_ok() || tries == CLAIM_TRIES {
+                return refused;
+            }
         }
-        let owner = self.find(OF_ACCOUNT, &values[1..2], stripe::account).await?;
-        let own = self.find(OF_SUBJECT, &values[..1], stripe::account).await?;
-        stripe::refused(owner, own)
     }
 }
 
