@@ -286,10 +286,18 @@ async fn add_key(server: &Server, clock: &FixedClock, scope: ApiKeyScope) -> Str
 
 /// What a configuration with these lines is refused for.
 pub(crate) fn refused(lines: &str) -> String {
+    refused_at("http://127.0.0.1:1", lines)
+}
+
+/// The same of one with this `public_url`.
+pub(crate) fn refused_at(public_url: &str, lines: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (url, sandbox) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
     let path = folder.path().join("claviger.toml");
-    std::fs::write(&path, configuration(url, sandbox, folder.path().to_str().unwrap(), None, lines)).unwrap();
+    let text = configuration(url, sandbox, folder.path().to_str().unwrap(), None, lines);
+    let text =
+        text.replacen(&format!("public_url = \"{url}\""), &format!("public_url = \"{public_url}\""), 1);
+    std::fs::write(&path, text).unwrap();
     let flags = Flags { config: Some(path), data_dir: None };
     let config = claviger::config::load(&flags, std::iter::empty()).unwrap();
     claviger::wiring::check(&config).err().map_or_else(String::new, |error| format!("{error:?} {error}"))

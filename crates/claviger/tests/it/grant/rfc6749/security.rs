@@ -5,6 +5,28 @@ use std::collections::BTreeSet;
 use crate::grant::rig::{Ask, EMAIL, PASSWORD, Rig, error, hidden, text};
 use crate::harness::Browser;
 use crate::harness::browser::parameter;
+use crate::harness::world::refused_at;
+
+/// RFC 6750 §5.2, RFC 7009 §2, RFC 7662 §2.1, RFC 7591 §3, RFC 8414 §6.1 and RFC 9126 §2 ask for the same.
+#[tokio::test]
+async fn rfc6749_3_1_and_3_2_and_10_9_every_endpoint_is_behind_tls_but_on_loopback() {
+    for bad in ["http://auth.example.com", "http://10.0.0.1", "http://127.0.0.1.example.com"] {
+        let said = refused_at(bad, "");
+        assert!(said.contains("http outside loopback"), "{bad}: {said}");
+    }
+    for good in ["https://auth.example.com", "http://127.0.0.1:1"] {
+        assert_eq!(refused_at(good, ""), "", "{good}");
+    }
+    let rig = Rig::open("").await;
+    let metadata = rig.metadata().await;
+    let endpoints = metadata.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_endpoint"));
+    let mut seen = 0;
+    for (name, endpoint) in endpoints {
+        assert!(endpoint.as_str().unwrap().starts_with(&rig.world.url), "{name}: {endpoint}");
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+}
 
 #[tokio::test]
 async fn rfc6749_10_2_repeated_requests_are_not_agreed_to_for_who_can_not_be_authenticated() {
