@@ -56,25 +56,42 @@ pub fn verify(token: &str, keys: &KeySet) -> Result<Verified, JwsError> {
     Ok(Verified { header, claims })
 }
 
+/// A token in its compact form (RFC 7515 §7.1), taken apart and not verified.
+pub(crate) struct Compact<'a> {
+    pub(crate) header: Map<String, Value>,
+    pub(crate) payload: Vec<u8>,
+    /// What is signed.
+    pub(crate) signed: &'a [u8],
+    pub(crate) signature: Vec<u8>,
+}
+
+impl<'a> Compact<'a> {
+    /// Takes a token of at most `longest` octets apart. No extension is understood (§4.1.11).
+    pub(crate) fn parse(token: &'a str, longest: usize) -> Result<Self, JwsError> {
+        if token.len() > longest {
+            return Err(JwsError::TooLong);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(JwsError::Format)?;
+        let (header, payload) = signed.split_once('.').ok_or(JwsError::Format)?;
+        let decoded = |part: &str| BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| JwsError::Format);
+        let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
+        let header: Map<String, Value> = serde_json::from_slice(&header).map_err(|_| JwsError::Format)?;
+        if header.contains_key("crit") {
+            return Err(JwsError::Critical);
+        }
+        Ok(Self { header, payload, signed: signed.as_bytes(), signature })
+    }
+}
+
 fn verify_payload(token: &str, keys: &KeySet) -> Result<(Map<String, Value>, Vec<u8>), JwsError> {
-    if token.len() > MAX_LEN {
-        return Err(JwsError::TooLong);
-    }
-    let (signed, signature) = token.rsplit_once('.').ok_or(JwsError::Format)?;
-    let (header, payload) = signed.split_once('.').ok_or(JwsError::Format)?;
-    let decoded = |part: &str| BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| JwsError::Format);
-    let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
-    let header: Map<String, Value> = serde_json::from_slice(&header).map_err(|_| JwsError::Format)?;
-    if header.contains_key("crit") {
-        return Err(JwsError::Critical);
-    }
+    let Compact { header, payload, signed, signature } = Compact::parse(token, MAX_LEN)?;
     let word = |member| header.get(member).map(|word| word.as_str().ok_or(JwsError::Format)).transpose();
     let algorithm = word("alg")?.and_then(Algorithm::from_word).ok_or(JwsError::Algorithm)?;
     let candidates = keys.candidates(algorithm, word("kid")?);
     if candidates.is_empty() {
         return Err(JwsError::NoKey);
     }
-    if !candidates.iter().any(|key| key.verifies(algorithm, signed.as_bytes(), &signature)) {
+    if !candidates.iter().any(|key| key.verifies(algorithm, signed, &signature)) {
         return Err(JwsError::Signature);
     }
     Ok((header, payload))

@@ -3,11 +3,11 @@
 //! ([`crate::jws`]), where no shared secret is ever taken.
 
 use aws_lc_rs::hmac;
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use model::Secret;
 use serde_json::{Map, Value, json};
 
-use crate::jws::{self, JwsError};
+use crate::jws::{self, Compact, JwsError};
 
 /// How long such a secret is at least, in octets (RFC 7518 §3.2).
 pub const MIN_SECRET: usize = 32;
@@ -33,26 +33,18 @@ pub fn sign(secret: &Secret<String>, claims: &Value) -> String {
 
 /// The claims of a token that the secret has signed; compares in constant time. What they must say is the caller's to judge.
 pub fn verify(secret: &Secret<String>, token: &str) -> Result<Map<String, Value>, JwsError> {
-    if token.len() > MAX_LEN {
-        return Err(JwsError::TooLong);
-    }
-    let (signed, signature) = token.rsplit_once('.').ok_or(JwsError::Format)?;
-    let (header, payload) = signed.split_once('.').ok_or(JwsError::Format)?;
-    let decoded = |part: &str| BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| JwsError::Format);
-    let (header, payload, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
-    let header: Map<String, Value> = serde_json::from_slice(&header).map_err(|_| JwsError::Format)?;
-    if header.contains_key("crit") {
-        return Err(JwsError::Critical);
-    }
+    let Compact { header, payload, signed, signature } = Compact::parse(token, MAX_LEN)?;
     if header.get("alg").and_then(Value::as_str) != Some("HS256") {
         return Err(JwsError::Algorithm);
     }
-    hmac::verify(&key(secret), signed.as_bytes(), &signature).map_err(|_| JwsError::Signature)?;
+    hmac::verify(&key(secret), signed, &signature).map_err(|_| JwsError::Signature)?;
     serde_json::from_slice(&payload).map_err(|_| JwsError::Format)
 }
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64URL_NOPAD;
+
     use super::*;
 
     fn secret() -> Secret<String> {
