@@ -43,7 +43,11 @@ impl Documents for DocumentReader {
     async fn read(&self, address: &str) -> Result<Document, Unread> {
         let call = Call::get(address).header(ACCEPT, HeaderValue::from_static("application/json"));
         let answer = self.0.send(call).await.map_err(|error| Unread(error.to_string()))?;
-        let text = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        // RFC 9110 §5.3: several lines of one name are one list.
+        let text = |name| {
+            let lines = answer.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+            lines.map(str::to_owned).reduce(|all, line| format!("{all}, {line}"))
+        };
         Ok(Document {
             status: answer.status,
             content_type: text(CONTENT_TYPE),

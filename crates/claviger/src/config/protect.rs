@@ -69,7 +69,8 @@ pub fn upstreams(
         }
         let Some((url, host)) = upstream(&own.upstream) else {
             let mend = "write an http or https address without user, query or fragment";
-            return refuse("upstream", format!("{:?} is no address", own.upstream), mend);
+            // Told without it: it may have a password where none belongs.
+            return refuse("upstream", "is no address that can be one".to_owned(), mend);
         };
         if is_public_without_tls(&url) {
             let problem =
@@ -215,7 +216,7 @@ mod tests {
             ("path = \"/.well-known\"\nupstream = \"http://h\"", "protect.path"),
             ("path = \"/m\"\nupstream = \"h\"", "protect.upstream"),
             ("path = \"/m\"\nupstream = \"ftp://h\"", "protect.upstream"),
-            ("path = \"/m\"\nupstream = \"http://u:p@h\"", "protect.upstream"),
+            ("path = \"/m\"\nupstream = \"http://u:hunter2@h\"", "protect.upstream"),
             ("path = \"/m\"\nupstream = \"http://h?x\"", "protect.upstream"),
             ("path = \"/m\"\nupstream = \"http://h\"\nresource = \"m\"", "protect.resource"),
             (
@@ -263,6 +264,7 @@ mod tests {
         ] {
             let error = made(&format!("[[protect]]\n{lines}\n")).unwrap_err();
             assert!(error.contains(setting), "{lines}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 }
